@@ -1,0 +1,79 @@
+# One virtual environment, .venv, from constraints.txt; nothing is installed anywhere else. `make help` lists the targets.
+
+PYTHON ?= python3
+PRESET ?= laptop
+CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+FRESH  ?=
+
+# TensorFlow greets every process with lines about its build; only warnings and errors are worth a reader's time.
+TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL
+
+STUDY := .venv/bin/python -m study
+PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
+
+.DEFAULT_GOAL := help
+.PHONY: help study test lab figures paper bench plan gpu constraints clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, report, codec"
+	@echo "  CORES=$(CORES)         how many runs side by side"
+	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
+	@echo "  PYTHON=$(PYTHON)  the Python that .venv is made with: 3.11, 3.12 or 3.13"
+
+study: .venv/.ready ## the whole study: runs, notebooks, tables, figures, paper
+	$(STUDY) all --preset $(PRESET) --cores $(CORES) $(if $(FRESH),--fresh)
+
+plan: .venv/.ready ## what a preset would cost, before it is started
+	$(STUDY) plan --preset $(PRESET)
+
+figures: .venv/.ready ## redraw the figures from the tracked tables
+	$(STUDY) figures --preset $(PRESET)
+
+paper: .venv/.ready ## reprint the paper from the tracked tables
+	$(STUDY) paper --preset $(PRESET)
+
+lab: .venv/.ready ## JupyterLab with the notebooks open
+	.venv/bin/jupyter lab notebooks
+
+# The notebooks keep their kernel's own plotting backend: under Agg their figures would be missing from the outputs.
+test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	MPLBACKEND=Agg .venv/bin/python -m pytest tests
+	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+bench: .venv/.ready ## how fast training is, beside other ways of doing it
+	.venv/bin/python tests/benchmarks/training.py
+
+gpu: .venv/.ready ## add TensorFlow's CUDA libraries to .venv (NVIDIA, several GB)
+	$(PIP) -c constraints.txt -e '.[gpu]'
+
+# The oldest Python decides, see the head of constraints.txt. Only metadata is downloaded, so that the extras' gigabytes
+# are pinned without being installed; the file is replaced in one step, so that a failure leaves the old one.
+constraints: ## pin the newest versions in constraints.txt (needs python3.11)
+	rm -rf build/resolve
+	python3.11 -m venv build/resolve
+	build/resolve/bin/pip --disable-pip-version-check install --quiet --dry-run --ignore-installed \
+	    --report build/resolve/report.json '.[dev,gpu,jax,torch]'
+	{ grep '^#' constraints.txt; build/resolve/bin/python -c 'import json, re; \
+	    report = json.load(open("build/resolve/report.json")); \
+	    found = [p["metadata"] for p in report["install"] if "dir_info" not in p["download_info"]]; \
+	    pins = [(re.sub("[-_.]+", "-", m["name"]).lower(), m["version"].partition("+")[0]) for m in found]; \
+	    print(*map("==".join, sorted(pins)), sep="\n")'; } > build/resolve/constraints.txt
+	mv build/resolve/constraints.txt constraints.txt
+
+clean: ## remove .venv and the runs; tables, figures and paper stay
+	rm -rf .venv build results/runs *.egg-info
+
+# The mark comes last, so that a set-up that was cut off is taken up again, and one that is done costs no time.
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none of them." \
+	         "Name one that is: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up .venv, about two minutes ..."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@

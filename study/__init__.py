@@ -1,0 +1,1 @@
+"""Recurrent neural image compression: the thin package behind the study's notebooks."""

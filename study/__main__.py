@@ -1,0 +1,167 @@
+"""The command line: `python -m study --help`."""
+
+import argparse
+import filecmp
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from study import paths, runs, tables
+from study.presets import PRESETS
+
+# Notebooks that show a preset, in reading order; those of a study train what its grid has not.
+NOTEBOOKS = (
+    "01_data_preparation",
+    "02_model_build",
+    "03_batch_size_study",
+    "04_train_size_study",
+    "05_qualitative_samples",
+    "06_loss_study",
+)
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        sys.exit(f"study: {error}")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, command in (
+        ("all", everything),
+        ("plan", show_plan),
+        ("grid", grid),
+        ("notebooks", notebooks),
+        ("tables", collect),
+        ("figures", draw),
+        ("paper", print_paper),
+    ):
+        sub = commands.add_parser(name, help=command.__doc__)
+        sub.add_argument("--preset", default="laptop", choices=PRESETS)
+        sub.set_defaults(command=command)
+        if name in ("all", "grid"):
+            sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side")
+        if name == "all":
+            sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
+    sub = commands.add_parser("train", help=train_job.__doc__)
+    for name in ("preset", "study", "run"):
+        sub.add_argument(name)
+    sub.add_argument("log", type=Path, help="where the executed notebook goes")
+    sub.set_defaults(command=train_job)
+    return parser
+
+
+def everything(options):
+    """the whole study: grid, notebooks, tables, figures, paper"""
+    if options.fresh:
+        os.environ["STUDY_OUTPUT"] = str(paths.FRESH)
+    for step in (grid, notebooks, collect, draw, print_paper):
+        step(options)
+    if options.fresh:
+        compare(options)
+
+
+def show_plan(options):
+    """which runs a preset has, and which of them are still to be trained"""
+    planned = runs.plan_all(options.preset)
+    left = tables.missing(options.preset, planned)
+    for run in left:
+        print(f"{run.study}/{run.id}: {run.epochs} epochs of {run.train_size:,} images, width {run.width:g}")
+    print(f"{options.preset}: {len(planned)} runs, {len(planned) - len(left)} finished, {len(left)} to train")
+
+
+def grid(options):
+    """train the runs that are missing, side by side, through Snakemake"""
+    show_plan(options)
+    if not tables.missing(options.preset, runs.plan_all(options.preset)):
+        return
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(paths.SNAKEFILE),
+        "--cores",
+        str(options.cores),
+    ]
+    command += [
+        "--directory",
+        str(paths.runs()),
+        "--config",
+        f"preset={options.preset}",
+        "--rerun-incomplete",
+    ]
+    command += ["--forcerun", "train", "--keep-going", "--quiet", "rules", "--nolock"]
+    paths.runs().mkdir(parents=True, exist_ok=True)
+    if subprocess.run(command).returncode:
+        raise ValueError(f"Some runs failed; each one's notebook, with the error, is beside it under {paths.runs()}.")
+
+
+def train_job(options):
+    """one run through its study's notebook: what a job of the grid calls"""
+    from study import launch
+
+    run = next(run for run in runs.plan(options.preset, options.study) if run.id == options.run)
+    notebook, fields = runs.STUDIES[run.study]
+    settings = {f"{field}s" if field != "loss" else "losses": [getattr(run, field)] for field in fields}
+    shown = launch.shown(notebook, options.preset)
+    launch.run_notebook(notebook, options.log, shown | {"seeds": [run.seed]} | settings)
+
+
+def notebooks(options):
+    """execute the notebooks at a preset, unless that was done since its runs last changed"""
+    from study import launch
+
+    collect(options)
+    changed = tables.path(options.preset, "runs").stat().st_mtime
+    for name in NOTEBOOKS:
+        output = paths.executed_notebooks(options.preset) / f"{name}.ipynb"
+        if not output.exists() or output.stat().st_mtime < changed:
+            print(f"notebook {name}", flush=True)
+            launch.run_notebook(name, output, launch.shown(name, options.preset))
+
+
+def collect(options):
+    """collect the finished runs into results/<preset>/"""
+    tables.collect(options.preset)
+
+
+def draw(options):
+    """redraw the figures of a preset from its tables"""
+    from study import figures
+
+    print("figures:", ", ".join(figures.draw_all(options.preset)))
+
+
+def print_paper(options):
+    """print paper/report.pdf from the tables and figures of a preset"""
+    import typst
+
+    # Typst reads only below its root; figures and tables may lie elsewhere than the text, see STUDY_OUTPUT.
+    inputs = {"preset": options.preset, "output": str(paths.output())}
+    pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs)
+    runs.write(paths.paper(), pdf)
+    print(f"paper: {paths.paper()}")
+
+
+def compare(options):
+    """Says which tables of a fresh study differ from the tracked ones; clock times stand in runs.csv alone."""
+    tracked, fresh = paths.published_tables(options.preset), paths.tables(options.preset)
+    names = sorted(path.name for path in fresh.glob("*.csv") if path.name != "runs.csv")
+    different = [name for name in names if not _same(tracked / name, fresh / name)]
+    if different:
+        raise ValueError(f"{', '.join(different)} in {fresh} differ from those in {tracked}.")
+    print(f"fresh tables equal the tracked ones: {', '.join(names)}")
+
+
+def _same(one, other):
+    return one.exists() and filecmp.cmp(one, other, shallow=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""CIFAR-10 and CIFAR-100 from their original pickles, which are checked before they are trusted.
+
+Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+"""
+
+import hashlib
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+# The md5 sums are those that the authors publish for the original files, as torchvision lists them. Beside
+# each stands how many of the file's leading images belong to the excerpt.
+TRAIN_FILES = {
+    "cifar-10-batches-py/data_batch_1": ("c99cafc152244af753f735de768cd75f", 4000),
+    "cifar-10-batches-py/data_batch_2": ("d4bba439e000b95fd0a9bffe97cbabec", 1017),
+    "cifar-10-batches-py/data_batch_3": ("54ebc095f3ab1f0389bbae665268c751", 1017),
+    "cifar-10-batches-py/data_batch_4": ("634d18415352ddfa80567beed471001a", 1285),
+    "cifar-10-batches-py/data_batch_5": ("482c414d41f54cd18b22e5b47cb7c3cb", 1017),
+    "cifar-100-python/train": ("16019d7e3df5f24257cddd939b257f8d", 1117),
+}
+TEST_FILES = {
+    "cifar-10-batches-py/test_batch": ("40351d587109b95175f43aff81a1287e", 1017),
+    "cifar-100-python/test": ("f0ef6b0ae62326f3e7ffdfab6717acfc", 916),
+}
+# sha256 of the excerpt's pixels as stored, uint8 (n, 3072), file after file in the order above.
+EXCERPT_TRAIN = "4be24fb26b4e90ba4fc4088b9793056c4eaa7b554fff066b2c54f80637bda2db"
+EXCERPT_TEST = "933765390be9338266181ee6b7661193e855d11f8a4d5d3e88bb4d4da6466a20"
+
+# Name in Keras' cache, origin and sha256 are those of `keras.datasets`, so that one download serves both.
+ARCHIVES = {
+    "cifar-10-batches-py": (
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    ),
+    "cifar-100-python": (
+        "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+        "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    ),
+}
+REMEDY = (
+    "Unpack cifar-10-python.tar.gz and cifar-100-python.tar.gz from www.cs.toronto.edu/~kriz/cifar.html into "
+    "one folder and name it in CIFAR_DIR, or unset CIFAR_DIR and let Keras download them."
+)
+ARRAY_GLOBALS = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),  # how Python 3 writes bytes at protocol 2
+}
+
+
+def read_full() -> tuple[np.ndarray, np.ndarray]:
+    """All of CIFAR-10, then all of CIFAR-100: uint8 (100000, 32, 32, 3) for training, (20000, ...) for test.
+
+    Raises `FileNotFoundError` where a file is missing, `ConnectionError` where the download fails and
+    `ValueError` where a file is not the original, which is seen before anything is unpickled.
+    """
+    train = [_read(file, md5=md5) for file, (md5, _) in TRAIN_FILES.items()]
+    test = [_read(file, md5=md5) for file, (md5, _) in TEST_FILES.items()]
+    return _as_images(np.concatenate(train)), _as_images(np.concatenate(test))
+
+
+def read_excerpt() -> tuple[np.ndarray, np.ndarray]:
+    """The leading images of each file: uint8 (9453, 32, 32, 3) for training and (1933, 32, 32, 3) for test.
+
+    A full archive and a folder that holds these images only give the same arrays. Errors as in `read_full`,
+    and `ValueError` where a file has fewer images or other pixels than the excerpt.
+    """
+    train = np.concatenate([_leading(file, count) for file, (_, count) in TRAIN_FILES.items()])
+    test = np.concatenate([_leading(file, count) for file, (_, count) in TEST_FILES.items()])
+    for what, stored, expected in (("training", train, EXCERPT_TRAIN), ("test", test, EXCERPT_TEST)):
+        found = hashlib.sha256(stored).hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"The {what} images read for the CIFAR excerpt are not the published ones: the sha256 of "
+                f"their pixels is {found}, expected {expected}. {REMEDY}"
+            )
+    return _as_images(train), _as_images(test)
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Reads pickles of plain values and NumPy arrays, and refuses whatever else could run code."""
+
+    def find_class(self, module, name):
+        if (module, name) not in ARRAY_GLOBALS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array needs")
+        return super().find_class(module, name)
+
+
+def read_pixels(path: Path, md5: str | None = None) -> np.ndarray:
+    """The pixels of one CIFAR file as stored: uint8 (n, 3072), 1,024 red, green and blue values, row by row.
+
+    Given an md5, the file must have it, or `ValueError` is raised before it is unpickled. It is also raised
+    where the file is damaged, asks for more than arrays or is no CIFAR file. A missing one:
+    `FileNotFoundError`.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. {REMEDY}")
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if md5 and found != md5:
+            raise ValueError(
+                f"{path} is damaged, or not the original file: its md5 is {found}, expected {md5}. {REMEDY} "
+                'For a folder that holds only the excerpt, choose the data "excerpt".'
+            )
+        file.seek(0)
+        try:
+            content = ArrayUnpickler(file, encoding="bytes").load()
+        except Exception as error:  # a damaged pickle raises almost anything
+            raise ValueError(f"{path} could not be read as a CIFAR file: {error}. {REMEDY}") from error
+    pixels = content.get(b"data") if isinstance(content, dict) else None
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
+        raise ValueError(f'{path} is no CIFAR file: it has no b"data" of uint8 (n, 3072). {REMEDY}')
+    return pixels
+
+
+def _read(file: str, md5: str | None = None) -> np.ndarray:
+    folder = os.environ.get("CIFAR_DIR")
+    root = Path(folder).expanduser() if folder else _download(file.split("/")[0])
+    return read_pixels(root / file, md5)
+
+
+def _leading(file: str, count: int) -> np.ndarray:
+    pixels = _read(file)
+    if len(pixels) < count:
+        raise ValueError(
+            f"{file} holds {len(pixels):,} images, but the CIFAR excerpt takes its first {count:,}. {REMEDY}"
+        )
+    return pixels[:count]
+
+
+def _download(archive: str) -> Path:
+    """The folder in Keras' cache that holds this archive's folder, downloaded where it is not there yet."""
+    import keras
+
+    origin, sha256 = ARCHIVES[archive]
+    try:
+        return Path(keras.utils.get_file(f"{archive}-target", origin, extract=True, file_hash=sha256))
+    except Exception as error:  # get_file raises a bare Exception where the network fails
+        raise ConnectionError(
+            f"{origin} could not be downloaded ({error}), and CIFAR_DIR is not set. Connect, or unpack both "
+            'archives elsewhere and name their folder in CIFAR_DIR; the data "photographs" need no download.'
+        ) from error
+
+
+def _as_images(pixels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))

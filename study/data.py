@@ -1,0 +1,245 @@
+"""Data sets of 32x32 images, and the batches of one training run.
+
+Images stay uint8 until a batch is made. Subsets and rotations are indices into them, never copies.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from study import cifar
+
+SIDE = 32  # pixels on a side of every training and validation image
+ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
+NAMES = '"photographs", "excerpt", "cifar" or "folder:PATH"'
+
+# Whole photographs are on one side only. The JPEG is among the training images, because a codec must not be
+# measured on another codec's artefacts.
+TRAIN_PHOTOGRAPHS = ("astronaut.png", "motorcycle_left.png", "rocket.jpg")
+VALIDATION_PHOTOGRAPHS = ("coffee.png", "chelsea.png")
+IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Training and validation images, which share no image."""
+
+    name: str
+    train: np.ndarray  # uint8 (n, 32, 32, 3), read-only
+    validation: np.ndarray  # uint8 (m, 32, 32, 3), read-only: the data set's own test images, all of them
+    source: str  # in words: where the pixels came from
+
+    def fingerprint(self) -> str:
+        """sha256, in hex, over the training and then the validation images.
+
+        Of each, the shape as text, such as `(9453, 32, 32, 3)`, and then the pixels' bytes, row by row.
+        """
+        digest = hashlib.sha256()
+        for images in (self.train, self.validation):
+            digest.update(str(images.shape).encode())
+            digest.update(np.ascontiguousarray(images))
+        return digest.hexdigest()
+
+    def mean_image(self) -> np.ndarray:
+        """The mean training image, float32 (32, 32, 3) in [0, 1]: what a collapsed network answers."""
+        return (self.train.mean(axis=0) / 255).astype(np.float32)
+
+
+def load(name: str) -> DataSet:
+    """The data set of that name, read once a session.
+
+    - `photographs`: tiles of photographs that scikit-image ships; needs no download
+    - `excerpt`: 9,453 + 1,933 images of CIFAR-10 and CIFAR-100, by index
+    - `cifar`: CIFAR-10 and CIFAR-100 joined, 100,000 + 20,000 images
+    - `folder:PATH`: tiles of the images in a folder and the folders below it
+
+    CIFAR comes from the folder named in the environment variable CIFAR_DIR, else from Keras' download and
+    cache. Raises `ValueError` for an unknown name and for data that are not what they should be,
+    `FileNotFoundError` for missing ones, `ConnectionError` where the download fails.
+    """
+    return _load(name, os.environ.get("CIFAR_DIR"))
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, cifar_dir: str | None) -> DataSet:  # cifar_dir is here to be part of the cache's key
+    kind, _, path = name.partition(":")
+    if name == "photographs":
+        train, validation = _photographs()
+        names = ", ".join(TRAIN_PHOTOGRAPHS), ", ".join(VALIDATION_PHOTOGRAPHS)
+        source = "tiles of photographs in scikit-image: {} for training, {} for validation".format(*names)
+    elif name == "excerpt":
+        train, validation = cifar.read_excerpt()
+        source = "CIFAR excerpt: the leading images of each file of CIFAR-10 and CIFAR-100 (Krizhevsky 2009)"
+    elif name == "cifar":
+        train, validation = cifar.read_full()
+        source = "CIFAR-10 and CIFAR-100 (Krizhevsky 2009), all images"
+    elif kind == "folder" and path:
+        train, validation = _folder_tiles(Path(path).expanduser())
+        source = f"tiles of the images in {path}; validation is the last tenth of its files by name"
+    else:
+        raise ValueError(f"data={name!r} is not a data set; choose {NAMES}")
+    for images in (train, validation):
+        images.flags.writeable = False  # the cache hands the same arrays to everyone
+    return DataSet(name, train, validation, source)
+
+
+def tiles(photograph: np.ndarray, stride: int) -> np.ndarray:
+    """All whole 32x32 tiles whose corners are `stride` pixels apart, row by row: uint8 (n, 32, 32, 3)."""
+    windows = np.lib.stride_tricks.sliding_window_view(photograph, (SIDE, SIDE), axis=(0, 1))
+    return np.moveaxis(windows[::stride, ::stride], 2, -1).reshape(-1, SIDE, SIDE, 3)
+
+
+def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed: int) -> np.ndarray:
+    """Square crops from photographs drawn at random, uint8 (count, size, size, 3), the same for one seed.
+
+    Raises `ValueError` where a photograph is smaller than a crop.
+    """
+    smallest = min((side for photograph in photographs for side in photograph.shape[:2]), default=0)
+    if smallest < size:
+        raise ValueError(
+            f"size={size} does not fit into {len(photographs)} photographs whose shortest side is {smallest} "
+            "pixels; choose smaller crops or larger photographs"
+        )
+    rng = np.random.default_rng(seed)
+    crops = np.empty((count, size, size, 3), np.uint8)
+    for crop in crops:
+        photograph = photographs[rng.integers(len(photographs))]
+        top, left = (rng.integers(side - size + 1) for side in photograph.shape[:2])
+        crop[...] = photograph[top : top + size, left : left + size]
+    return crops
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images in a folder and below it, by name, hidden ones left out.
+
+    Raises `FileNotFoundError` where the folder is missing and `ValueError` where it holds no image.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}; name one that holds images")
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    hidden = [any(part.startswith(".") for part in name.split("/")) for name in names]
+    files = [folder / name for name, skip in zip(names, hidden, strict=True) if not skip]
+    files = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not files:
+        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        raise ValueError(f"{folder} holds no image; expected files that end in one of {kinds}")
+    return files
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image file as uint8 (h, w, 3). Raises `ValueError`, with the file's name, where it cannot be one."""
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):  # Pillow would clip these to 255 without a word
+                raise ValueError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} does not decode as an image ({error}); repair or remove it") from error
+
+
+def _photographs() -> tuple[np.ndarray, np.ndarray]:
+    import skimage.data
+
+    # The files are read in place: skimage.data's own functions may try to download what a release leaves out.
+    folder = Path(skimage.data.__file__).parent
+    train = np.concatenate([tiles(read_image(folder / name), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
+    validation = np.concatenate([tiles(read_image(folder / name), SIDE) for name in VALIDATION_PHOTOGRAPHS])
+    return train[_fixed_order(len(train))], validation  # shuffled: leading subsets mix the photographs
+
+
+def _folder_tiles(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    files = image_files(folder)
+    if len(files) < 2:
+        raise ValueError(f"{folder} holds one image; it takes two, as one is set aside for validation")
+    parts = []
+    for path in files:
+        image = read_image(path)
+        if min(image.shape[:2]) < SIDE:
+            height, width = image.shape[:2]
+            raise ValueError(f"{path} is {width}x{height} pixels, under {SIDE} on a side; remove it")
+        parts.append(tiles(image, SIDE))
+    first = len(parts) - max(1, len(parts) // 10)
+    return np.concatenate(parts[:first]), np.concatenate(parts[first:])
+
+
+def _fixed_order(n: int) -> np.ndarray:
+    return np.random.default_rng(ORDER_SEED).permutation(np.arange(n, dtype=np.int32))
+
+
+def training_index(n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of n images, and by how many quarter turns, are the `size` images of a training set.
+
+    Returns int32 (size,) and uint8 (size,). The order is fixed, so smaller sets are subsets of larger ones;
+    every image is used once before any is turned. Raises `ValueError` for a size outside 1 to 4n.
+    """
+    if not 1 <= size <= 4 * n:
+        raise ValueError(
+            f"train_size={size} needs {size:,} images; the data have {n:,} ({4 * n:,} with rotations). "
+            f"Choose 1 to {4 * n:,}, or data with more images"
+        )
+    sequence = np.arange(size)
+    return _fixed_order(n)[sequence % n], (sequence // n).astype(np.uint8)
+
+
+def take(images: np.ndarray, index: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """The images at `index`, each turned as `numpy.rot90` turns it: a new uint8 (len(index), 32, 32, 3)."""
+    batch = images[index]
+    pixels = batch.view("V3")[..., 0]  # pixels as units, which NumPy turns in half the time
+    for quarter in (1, 2, 3):
+        turned = turns == quarter
+        pixels[turned] = np.rot90(pixels[turned], quarter, axes=(1, 2))
+    return batch
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of one run, without end: `fit(batches, steps_per_epoch=batches.steps, shuffle=False)`.
+
+    Batch i, which is `batches[i]`, is step `i % steps` of epoch `epoch + i // steps`: images, float32
+    (batch_size, 32, 32, 3) in [0, 1], twice, as input and as target. An epoch's order depends on
+    (seed, epoch) alone, on every backend, so a run that resumes at epoch e, with `epoch=e` here and
+    `initial_epoch=e` in `fit`, sees what it would have seen. The images that do not fill a last batch are
+    left out, others in each epoch, because a batch of another size would be compiled again.
+
+    Raises `ValueError` for sizes that the data or each other do not allow.
+    """
+
+    # Endless, as `fit` would otherwise shuffle the steps with Python's own generator, and as it calls
+    # on_epoch_end once before the first epoch, so that epochs counted here would be wrong by one.
+    # One worker, as TensorFlow prefetches by itself and Keras' queue of several may repeat batches.
+    num_batches = None
+
+    def __init__(self, images: np.ndarray, size: int, batch_size: int, seed: int, epoch: int = 0):
+        super().__init__(workers=1)
+        self.index, self.turns = training_index(len(images), size)
+        if not 1 <= batch_size <= size:
+            raise ValueError(
+                f"batch_size={batch_size} does not fit train_size={size}: an epoch would have no full batch. "
+                f"Choose a batch_size of 1 to {size} or a larger train_size"
+            )
+        self.images, self.batch_size, self.seed, self.epoch = images, batch_size, seed, epoch
+        self.steps = size // batch_size
+        self._shuffled = (None, None)  # the last epoch asked for and its order
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of an epoch, int32 (size,): positions in `index` and `turns`."""
+        known, order = self._shuffled
+        if known != epoch:
+            rng = np.random.default_rng([self.seed, epoch])
+            order = rng.permutation(np.arange(len(self.index), dtype=np.int32))
+            self._shuffled = (epoch, order)
+        return order
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        epochs, step = divmod(i, self.steps)
+        start = step * self.batch_size
+        chosen = self.order(self.epoch + epochs)[start : start + self.batch_size]
+        batch = take(self.images, self.index[chosen], self.turns[chosen])
+        images = np.divide(batch, 255, dtype=np.float32)
+        return images, images

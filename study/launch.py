@@ -1,0 +1,48 @@
+"""Runs one notebook through papermill, with parameter names that it has."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import papermill
+from traitlets.config import Config
+
+from study import paths
+
+
+def shown(name: str, preset: str) -> dict:
+    """The parameters with which a notebook runs a preset and shows that preset's results, not the published ones."""
+    known = papermill.inspect_notebook(str(paths.NOTEBOOKS / f"{name}.ipynb"))
+    return {parameter: preset for parameter in ("preset", "published") if parameter in known}
+
+
+def run_notebook(name: str, output: Path, parameters: dict) -> None:
+    """Executes `notebooks/<name>.ipynb` with parameters, into `output`; the notebook itself is not touched.
+
+    Raises:
+        ValueError: there is no such notebook, or it has no such parameter.
+        papermill.PapermillExecutionError: a cell failed; `output` holds the notebook up to there, with the error.
+    """
+    notebook = paths.NOTEBOOKS / f"{name}.ipynb"
+    if not notebook.exists():
+        known = ", ".join(sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")))
+        raise ValueError(f"There is no notebook {name!r}; choose one of {known}.")
+    # papermill only warns of an unknown name, and runs the defaults.
+    known = papermill.inspect_notebook(str(notebook))
+    if unknown := sorted(set(parameters) - set(known)):
+        raise ValueError(f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
+    with tempfile.TemporaryDirectory() as sockets:
+        # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
+        sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters,
+            kernel_name="python3",
+            cwd=str(paths.NOTEBOOKS),
+            progress_bar=False,
+            log_output=True,
+            config=sockets_only,
+        )

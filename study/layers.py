@@ -1,0 +1,95 @@
+"""One-step recurrent convolutional cells with explicit state, and the binarizer.
+
+T17 = Toderici et al., "Full Resolution Image Compression with Recurrent Neural Networks", arXiv 1608.05148.
+T15 = Toderici et al., "Variable Rate Image Compression with Recurrent Neural Networks", arXiv 1511.06085.
+"""
+
+import keras
+from keras import ops
+
+from study.presets import GAIN
+
+
+class ConvLSTM(keras.layers.Layer):
+    """One step of a convolutional LSTM (T17 sec. 2.1, eq. 4 to 6).
+
+        i, j, o, f = sigmoid, tanh, sigmoid, sigmoid of (W x + U h + b)
+        c' = f c + i j,    h' = o tanh(c')
+
+    W is the input convolution, with the stride; U the hidden one, at the output's resolution. One bias a gate; the
+    forget gate's starts at 1, the others at 0.
+
+    The state before the first pass is zero, so U h and f c are zero too: with ``state=None`` neither the recurrent
+    convolution nor the forget gate is computed. The forget gate stands last for that, so that the other three are a
+    slice.
+    """
+
+    def __init__(self, filters, kernel_size, hidden_kernel_size, strides=1, gain=GAIN, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.hidden_kernel_size = hidden_kernel_size
+        self.strides = strides
+        self.gain = gain
+
+    def build(self, input_shape):
+        k, u, n = self.kernel_size, self.hidden_kernel_size, self.filters
+        scaled = keras.initializers.VarianceScaling(self.gain**2, "fan_in", "truncated_normal")
+        self.input_kernel = self.add_weight((k, k, input_shape[-1], 4 * n), scaled, name="input_kernel")
+        self.hidden_kernel = self.add_weight((u, u, n, 4 * n), "glorot_uniform", name="hidden_kernel")
+        self.bias = self.add_weight((4 * n,), _forget_one, name="bias")
+
+    def call(self, inputs, state=None):
+        """Images or features (batch, h, w, c), and the state of the pass before or None.
+
+        Returns:
+            The output h' (batch, ceil(h / strides), ceil(w / strides), filters) and the new state (h', c').
+        """
+        if state is None:
+            gates = 3 * self.filters
+            z = self._convolve(inputs, self.input_kernel[..., :gates], self.strides) + self.bias[:gates]
+            i, j, o = ops.split(z, 3, axis=-1)
+            c = ops.sigmoid(i) * ops.tanh(j)
+        else:
+            h, c = state
+            z = self._convolve(inputs, self.input_kernel, self.strides) + self.bias
+            z = z + self._convolve(h, self.hidden_kernel, 1)
+            i, j, o, f = ops.split(z, 4, axis=-1)
+            c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(j)
+        h = ops.sigmoid(o) * ops.tanh(c)
+        return h, (h, c)
+
+    def _convolve(self, x, kernel, strides):
+        return ops.conv(x, kernel, strides=strides, padding="same", data_format="channels_last")
+
+
+def _forget_one(shape, dtype=None):
+    n = shape[0] // 4
+    return ops.concatenate([ops.zeros(3 * n, dtype), ops.ones(n, dtype)])
+
+
+class Binarizer(keras.layers.Layer):
+    """Features to bits, each -1 or +1 (T15 sec. 3.2, eq. 4 to 7; the 1x1 convolution of T17 with tanh before it).
+
+    In training a value x becomes +1 with probability (1 + x) / 2, so that the bit is x in expectation, and the gradient
+    passes unchanged. Otherwise it is the sign, with 0 to +1: a code has no third value.
+    """
+
+    def __init__(self, bits, gain=GAIN, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        scaled = keras.initializers.VarianceScaling(gain**2, "fan_in", "truncated_normal")
+        self.convolution = keras.layers.Conv2D(bits, 1, activation="tanh", kernel_initializer=scaled)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        self.convolution.build(input_shape)
+
+    def call(self, inputs, training=False):
+        """Features (batch, h, w, c) to bits (batch, h, w, bits)."""
+        x = self.convolution(inputs)
+        if training:
+            threshold = keras.random.uniform(ops.shape(x), -1.0, 1.0, dtype=x.dtype, seed=self.seed_generator)
+        else:
+            threshold = ops.zeros_like(x)
+        bits = ops.where(x >= threshold, 1.0, -1.0)
+        return x + ops.stop_gradient(ops.cast(bits, x.dtype) - x)

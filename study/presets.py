@@ -1,0 +1,96 @@
+"""The grids, as data: what is trained on what, how wide, how long, with which seeds."""
+
+from dataclasses import dataclass
+
+# The recipe, the same for every run that does not study it; notebook 02 says how it was found.
+LEARNING_RATE = 0.005  # at its peak: warm-up from 0, then a cosine down to 0
+WARM_UP = 0.05  # share of the steps
+CLIP_NORM = 1.0  # of the whole gradient
+BETA_2 = 0.98  # Adam's memory of squared gradients, 50 steps: at large batches a run has little more than 100
+# Standard deviation of the input kernels' first weights is GAIN / sqrt(fan in). At a gain of 1 a cell's output is a
+# quarter of its input at best (half from the input gate, half from the output gate), less LeakyReLU's half: after three
+# cells nothing is left but the binarizer's noise, and no gradient comes back. Six keeps the signal's size.
+GAIN = 6.0
+REPORT_LEARNING_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One grid. Each study varies one thing and takes the others from `batch_size`, `train_size` and `losses[0]`."""
+
+    data: str  # a name that `study.data.load` knows
+    width: float  # factor on the network's channels
+    epochs: int
+    batch_sizes: tuple[int, ...]
+    train_sizes: tuple[int, ...]  # beyond the data's own number: by rotation
+    losses: tuple[tuple[str, float], ...]  # loss and learning rate
+    batch_size: int
+    train_size: int
+    seeds: tuple[int, ...]
+
+
+LOSSES = (
+    ("ms_ssim", LEARNING_RATE),
+    ("report", LEARNING_RATE),
+    ("l1", LEARNING_RATE),
+    ("l2", LEARNING_RATE),
+    ("l1", REPORT_LEARNING_RATE),
+)
+
+PRESETS = {
+    # Seconds a run: for tests and for the notebooks' defaults.
+    "smoke": Preset(
+        data="photographs",
+        width=1 / 8,
+        epochs=2,
+        batch_sizes=(32, 128),
+        train_sizes=(256, 512),
+        losses=LOSSES,
+        batch_size=64,
+        train_size=512,
+        seeds=(0,),
+    ),
+    # Minutes on two cores, real photographs, no download.
+    "laptop": Preset(
+        data="photographs",
+        width=1 / 8,
+        epochs=15,
+        batch_sizes=(16, 32, 64, 128, 256),
+        train_sizes=(1024, 2048, 4096),
+        losses=LOSSES,
+        batch_size=64,
+        train_size=2048,
+        seeds=(0,),
+    ),
+    # The report's grid on a tenth of its images: hours on two cores.
+    "excerpt": Preset(
+        data="excerpt",
+        width=1 / 4,
+        epochs=15,
+        batch_sizes=(32, 64, 128, 512, 1024),
+        train_sizes=(4726, 9453, 18906),
+        losses=LOSSES,
+        batch_size=128,
+        train_size=9453,
+        seeds=(0,),
+    ),
+    # The report's own grid, and the two training sets that did not fit its memory: days of one T4.
+    "report": Preset(
+        data="cifar",
+        width=1.0,
+        epochs=15,
+        batch_sizes=(32, 64, 128, 512, 1024),
+        train_sizes=(50_000, 100_000, 200_000, 300_000, 400_000),
+        losses=LOSSES,
+        batch_size=128,
+        train_size=100_000,
+        seeds=(0, 1, 2, 3, 4),
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name. Raises `ValueError`, with the names there are."""
+    if name not in PRESETS:
+        raise ValueError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

@@ -1,0 +1,79 @@
+"""Pictures for the tables: which validation images are shown, and what became of them.
+
+A table holds its pictures as PNG files in base64, so that the figures can be drawn from tables alone.
+"""
+
+import base64
+
+import numpy as np
+import pandas as pd
+
+from study import baselines, training
+
+COUNT = 8  # images a figure
+CODE_BYTES = 16  # 128 bits: one pass of a 32x32 image
+
+
+def better_and_poorer(run, images):
+    """The rows of `samples.csv`: images of the best and of the worst tenth of a run's validation images by MS-SSIM.
+
+    From each tenth, COUNT images at even distances in rank, the extreme one first; beside each the JPEG whose payload
+    is nearest to the code's 16 bytes.
+
+    Args:
+        run: a finished run whose weights are on this machine.
+        images: its data set's validation images, uint8 (m, 32, 32, 3).
+    """
+    reconstructions = training.reconstruct(training.trained_codec(run), images)
+    scores = training.score(images, reconstructions)
+    ranked = scores.sort_values(["ms_ssim", "image"], ascending=False).reset_index(drop=True)
+    steps = np.linspace(0, len(ranked) // 10 - 1, COUNT).round().astype(int)
+    rows = []
+    for choice, ranks in (("better", steps), ("poorer", len(ranked) - 1 - steps)):
+        for rank in ranks:
+            shown = ranked.loc[rank]
+            i = int(shown.image)
+            file, jpeg = baselines.nearest_jpeg(images[i], CODE_BYTES)
+            jpeg_score = training.score(images[i : i + 1], jpeg[None, None].astype("float32") / 255).iloc[0]
+            rows.append(
+                {
+                    "run": run.id,
+                    "choice": choice,
+                    "rank": rank + 1,
+                    "image": i,
+                    **shown[["psnr", "ssim", "ms_ssim"]],
+                    "jpeg_bytes": len(file),
+                    "jpeg_payload": baselines.jpeg_payload(file),
+                    "jpeg_psnr": jpeg_score.psnr,
+                    "jpeg_ssim": jpeg_score.ssim,
+                    "original_png": picture(images[i]),
+                    "reconstruction_png": picture(_eight_bit(reconstructions[i, -1])),
+                    "jpeg_png": picture(jpeg),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def same_images(planned, images):
+    """The rows of `loss_samples.csv`: COUNT validation images at even distances, as each of the runs returns them."""
+    chosen = np.linspace(0, len(images) - 1, COUNT).round().astype(int)
+    rows = []
+    for run in planned:
+        reconstructions = training.reconstruct(training.trained_codec(run), images[chosen])
+        for i, reconstruction in zip(chosen, reconstructions[:, -1], strict=True):
+            row = {"run": run.id, "loss": run.loss, "learning_rate": run.learning_rate, "image": i}
+            pictures = {
+                "original_png": picture(images[i]),
+                "reconstruction_png": picture(_eight_bit(reconstruction)),
+            }
+            rows.append(row | pictures)
+    return pd.DataFrame(rows)
+
+
+def picture(image):
+    """An 8-bit image (h, w, 3) as a PNG file in base64."""
+    return base64.b64encode(baselines.png(image)).decode()
+
+
+def _eight_bit(reconstruction):
+    return np.round(reconstruction * 255).astype(np.uint8)

@@ -1,0 +1,193 @@
+"""The tracked tables of a preset: collected from run folders, checked on reading, summed up over seeds.
+
+`history.csv` and `runs.csv` are the study's memory: a run whose rows they hold counts as finished on every machine, and
+collecting keeps those rows where the run's folder is not there.
+"""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+from scipy import stats
+
+from study import paths, runs
+
+# Every table that a preset may have, with its columns; results/README.md says what they hold.
+HISTORY = [
+    *("preset", "study", "run", "seed", "cell", "width", "iterations", "loss", "learning_rate", "batch_size"),
+    *("train_size", "protocol", "epoch", "step", "images_seen", "split", "bpp", "psnr", "ssim", "ms_ssim"),
+    *("report_score", "residual_l1", "status"),
+]
+RUNS = [
+    *(
+        "preset",
+        "run",
+        *runs.parameters(),
+        "status",
+        "epochs_done",
+        "mean_image_psnr",
+        "parameters",
+        "colour_spread",
+    ),
+    *(
+        "data_colour_spread",
+        "output_spread",
+        "fingerprint",
+        "seconds",
+        "backend",
+        "device",
+        "python",
+        "keras",
+        "engine",
+    ),
+    "commit",
+]
+SCHEMA = {
+    "history": HISTORY,
+    "runs": RUNS,
+    "data": ["preset", "data", "split", "images", "mean_psnr", "fingerprint", "source"],
+    "architecture": [
+        "preset",
+        "part",
+        "layer",
+        "kernel",
+        "hidden_kernel",
+        "height",
+        "width",
+        "channels",
+        "parameters",
+    ],
+    "networks": ["preset", "network", "passes", "parameters", "never_trained", "bpp"],
+    "samples": [
+        *(
+            "preset",
+            "run",
+            "choice",
+            "rank",
+            "image",
+            "psnr",
+            "ssim",
+            "ms_ssim",
+            "jpeg_bytes",
+            "jpeg_payload",
+        ),
+        *("jpeg_psnr", "jpeg_ssim"),
+        *("original_png", "reconstruction_png", "jpeg_png"),
+    ],
+    "loss_samples": ["preset", "run", "loss", "learning_rate", "image", "original_png", "reconstruction_png"],
+}
+
+
+class TableError(ValueError):
+    """A table that is missing, or that another version of the study wrote."""
+
+
+def path(preset: str, name: str) -> Path:
+    return paths.tables(preset) / f"{name}.csv"
+
+
+def read(preset: str, name: str) -> pd.DataFrame:
+    """A table of the output folder, which is the repository unless STUDY_OUTPUT says otherwise.
+
+    Raises:
+        TableError: it is not there, or its columns are not those of SCHEMA.
+    """
+    file = path(preset, name)
+    if not file.exists():
+        raise TableError(f"{file} is not there. `make study PRESET={preset}` makes it.")
+    table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
+    if list(table.columns) != SCHEMA[name]:
+        missing = [column for column in SCHEMA[name] if column not in table.columns]
+        unknown = [column for column in table.columns if column not in SCHEMA[name]]
+        raise TableError(
+            f"{file} was written by another version of the study: it lacks the columns {missing} and has {unknown} "
+            f"(or another order). Move it away and run `make study PRESET={preset}`."
+        )
+    return table
+
+
+def read_or_empty(preset: str, name: str) -> pd.DataFrame:
+    return read(preset, name) if path(preset, name).exists() else pd.DataFrame(columns=SCHEMA[name])
+
+
+def write(preset: str, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Writes a table, whole or not at all, and returns it as it will be read: with the file's six digits.
+
+    An unchanged table keeps its file's date, by which `make study` tells what has to be shown again.
+    """
+    text = table[SCHEMA[name]].to_csv(index=False, float_format="%.6g", lineterminator="\n", na_rep="nan")
+    file = path(preset, name)
+    if not file.exists() or file.read_text() != text:
+        runs.write(file, text.encode())
+    return read(preset, name)
+
+
+def missing(preset: str, planned: list[runs.Run]) -> list[runs.Run]:
+    """Those of the planned runs that neither this machine's folders nor the tracked tables hold."""
+    tracked = set(read_or_empty(preset, "runs").run)
+    return [run for run in planned if run.id not in tracked and not runs.finished(run)]
+
+
+def collect(preset: str) -> pd.DataFrame:
+    """Writes `history.csv` and `runs.csv` of a preset from its finished runs, and returns the history.
+
+    They hold the preset's own grid: rows of runs that it no longer plans are dropped.
+
+    Raises:
+        TableError: a run's folder and the tracked table disagree.
+    """
+    tracked, tracked_runs = read_or_empty(preset, "history"), read_or_empty(preset, "runs")
+    histories, manifests = [], []
+    for run in runs.plan_all(preset):
+        known = tracked[tracked.run == run.id]
+        if runs.finished(run):
+            history, manifest = _from_folder(preset, run)
+            if len(known) and not _equal(history, known):
+                raise TableError(
+                    f"Run {run.id} has one result in {run.folder} and another in {path(preset, 'history')}. "
+                    "Remove the folder to keep the tracked one, or the table's rows to take the folder's."
+                )
+            histories.append(history)
+            manifests.append(manifest)
+        elif len(known):
+            histories.append(known)
+            manifests.append(tracked_runs[tracked_runs.run == run.id])
+    if not histories:
+        raise TableError(f"Preset {preset!r} has no finished run yet. `make study PRESET={preset}` makes them.")
+    write(preset, "runs", pd.concat(manifests, ignore_index=True))
+    return write(preset, "history", pd.concat(histories, ignore_index=True))
+
+
+def _from_folder(preset, run):
+    manifest = runs.read_manifest(run) | {"preset": preset}
+    history = pd.read_csv(run.folder / "history.csv")
+    for column in HISTORY:
+        if column not in history.columns:
+            history[column] = manifest[column]
+    return history[HISTORY], pd.DataFrame([manifest])[RUNS]
+
+
+def _equal(history, known):
+    return _text(history) == _text(known)
+
+
+def _text(table):
+    """As it is written and read again, so that 0.25 and 0.250000 are one."""
+    text = table[HISTORY].to_csv(index=False, float_format="%.6g")
+    return pd.read_csv(io.StringIO(text)).to_csv(index=False, float_format="%.6g")
+
+
+def interval(table: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
+    """Mean of a column of one row a seed, with the bounds of its 95 % t-interval: `by`, mean, low, high, n.
+
+    With one seed the bounds are not a number.
+    """
+    groups = table.groupby(by)[column].agg(["mean", "sem", "count"])
+    half = groups["sem"] * stats.t.ppf(0.975, (groups["count"] - 1).clip(lower=1))
+    bounds = {"mean": groups["mean"], "low": groups["mean"] - half, "high": groups["mean"] + half}
+    return pd.DataFrame(bounds | {"n": groups["count"]}).reset_index()
+
+
+def last_epoch(history: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each run's last epoch."""
+    return history[history.epoch == history.groupby(["study", "run"]).epoch.transform("max")]

@@ -1,0 +1,258 @@
+"""One run from its parameters to its history: seeds, recipe, checkpoints, and the watch for collapse and NaN.
+
+After each epoch the codec is scored as it would be used, with the binarizer's noise off and the reconstruction rounded
+to 8 bits, on all validation images and on as many of the training images: the same measure for both.
+"""
+
+import json
+import platform
+import subprocess
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from study import data, metrics, paths, runs
+from study.model import BPP, build_codec
+from study.presets import BETA_2, CLIP_NORM, WARM_UP
+
+COLLAPSE_MARGIN = 0.5  # dB over answering the mean image
+SCORES = ("psnr", "ssim", "ms_ssim", "report_score", "residual_l1")
+SCORE_BATCH = 256
+
+
+def train(run):
+    """Trains a run, or the rest of it where it was cut off, and leaves a finished folder (see `study.runs`).
+
+    Returns the run's status: "done", "collapsed" (validation PSNR within 0.5 dB of answering the mean image) or
+    "diverged" (the loss became NaN).
+
+    Raises:
+        ValueError: parameters that the data or each other do not allow, before anything is written.
+    """
+    images = data.load(run.data)
+    batches = data.Batches(images.train, run.train_size, run.batch_size, run.seed)
+    codec = compiled_codec(run, batches.steps)
+    progress = Progress(run, images, batches.steps)
+    progress.resume(codec)
+    if progress.epoch < run.epochs and progress.status == "running":
+        codec.fit(
+            data.Batches(images.train, run.train_size, run.batch_size, run.seed, progress.epoch),
+            steps_per_epoch=batches.steps,
+            initial_epoch=progress.epoch,
+            epochs=run.epochs,
+            callbacks=[progress],
+            shuffle=False,
+            verbose=0,
+        )
+    progress.finish()
+    return progress.status
+
+
+def compiled_codec(run, steps):
+    """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
+    keras.utils.set_random_seed(run.seed)
+    codec = build_codec(
+        run.cell,
+        run.width,
+        run.reconstruction,
+        activation=run.activation,
+        iterations=run.iterations,
+        seed=run.seed,
+    )
+    if run.iterations == 1:  # weights that one pass does not use have no gradient
+        for cell in codec.encoder_cells + codec.decoder_cells:
+            cell.hidden_kernel.trainable = False
+    total = steps * run.epochs
+    warm_up = round(WARM_UP * total)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, total - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
+    )
+    optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
+    optimizer.build(codec.trainable_variables)
+    codec.compile(optimizer, loss=metrics.loss(run.loss), jit_compile=keras.backend.backend() == "jax")
+    return codec
+
+
+def trained_codec(run):
+    """The codec that a finished run left on this machine.
+
+    Raises:
+        FileNotFoundError: its weights are not here; the tracked tables hold a run's numbers, never its weights.
+    """
+    path = run.folder / "weights.npz"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"The weights of run {run.id} are not on this machine ({path}). Its numbers are in the tables; to make "
+            "its weights again, call study.training.train(run)."
+        )
+    codec = _codec(run)
+    with np.load(path, allow_pickle=False) as arrays:
+        for i, weight in enumerate(codec.weights):
+            weight.assign(arrays[str(i)])
+    return codec
+
+
+def _codec(run):
+    options = {"activation": run.activation, "iterations": run.iterations, "gain": run.gain, "seed": run.seed}
+    return build_codec(run.cell, run.width, run.reconstruction, **options)
+
+
+def reconstruct(codec, images):
+    """uint8 images (m, h, w, 3) to reconstructions (m, n, h, w, 3) in [0, 1], rounded to 8 bits, as NumPy."""
+    parts = [
+        codec.predict_on_batch(images[i : i + SCORE_BATCH].astype("float32") / 255)
+        for i in range(0, len(images), SCORE_BATCH)
+    ]
+    return np.asarray(metrics.to_8_bit(np.concatenate(parts)))
+
+
+def score(images, reconstructions):
+    """Scores of each image and pass.
+
+    Args:
+        images: uint8 (m, h, w, 3).
+        reconstructions: (m, n, h, w, 3) in [0, 1].
+
+    Returns:
+        A table of m n rows: image, bpp and the columns named in SCORES.
+    """
+    tables = []
+    for i in range(0, len(images), SCORE_BATCH):
+        x = images[i : i + SCORE_BATCH].astype("float32") / 255
+        for t in range(reconstructions.shape[1]):
+            y = reconstructions[i : i + SCORE_BATCH, t]
+            scores = {name: np.asarray(getattr(metrics, name)(x, y)) for name in SCORES}
+            tables.append(pd.DataFrame({"image": np.arange(i, i + len(x)), "bpp": BPP * (t + 1)} | scores))
+    return pd.concat(tables, ignore_index=True)
+
+
+def mean_image_score(images, pixels):
+    """The scores of answering each of `pixels`, uint8 (m, 32, 32, 3), with the data set's mean training image."""
+    mean = np.asarray(metrics.to_8_bit(images.mean_image()))
+    return score(pixels, np.broadcast_to(mean, (len(pixels), 1, *mean.shape)))
+
+
+class Progress(keras.callbacks.Callback):
+    """Scores, logs and saves a run after each epoch, so that one that was killed goes on from its last whole epoch."""
+
+    def __init__(self, run, images, steps):
+        super().__init__()
+        self.run, self.images, self.steps = run, images, steps
+        index, _ = data.training_index(len(images.train), run.train_size)
+        self.splits = {
+            "training": images.train[index[: len(images.validation)]],
+            "validation": images.validation,
+        }
+        self.mean_image_psnr = float(mean_image_score(images, images.validation).psnr.mean())
+        self.epoch, self.rows, self.seconds, self.status = 0, [], 0.0, "running"
+        self.checkpoint = run.folder / "checkpoint.npz"
+
+    def resume(self, codec):
+        """Takes up the last whole epoch of a run that was cut off, if there is one."""
+        self.set_model(codec)
+        if self.checkpoint.exists():
+            with np.load(self.checkpoint, allow_pickle=False) as arrays:
+                for i, variable in enumerate(self._variables()):
+                    variable.assign(arrays[str(i)])
+                state = json.loads(str(arrays["state"]))
+            self.epoch, self.rows = state["epoch"], state["rows"]
+            self.seconds, self.status = state["seconds"], state["status"]
+        runs.write_manifest(self.run, self._facts())
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter() - self.seconds
+        self.bar = tqdm(total=self.run.epochs, initial=self.epoch, desc=self.run.id, unit="epoch")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        if not np.isfinite(logs["loss"]):
+            self.status, self.model.stop_training = "diverged", True
+        scores = {}
+        for split, images in self.splits.items():
+            reconstructions = reconstruct(self.model, images)
+            scores[split] = score(images, reconstructions).groupby("bpp")[list(SCORES)].mean()
+            for bpp, means in scores[split].iterrows():
+                self.rows.append(
+                    {
+                        "epoch": self.epoch,
+                        "step": self.epoch * self.steps,
+                        "images_seen": self.epoch * self.steps * self.run.batch_size,
+                        "split": split,
+                        "bpp": bpp,
+                        **{name: float(f"{value:.6g}") for name, value in means.items()},
+                    }
+                )
+        self.seconds = time.perf_counter() - self.started
+        self._save()
+        last = scores["validation"].iloc[-1]
+        tqdm.write(
+            f"{self.run.study} {self.run.id}  epoch {self.epoch}/{self.run.epochs}  loss {logs['loss']:.4f}  "
+            f"validation PSNR {last.psnr:.2f} dB  MS-SSIM {last.ms_ssim:.3f}  {self.seconds:.0f} s"
+        )
+        self.bar.update()
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+    def finish(self):
+        """Judges the run and turns its checkpoint into its results; the history comes last: with it, it is finished."""
+        reconstructions = reconstruct(self.model, self.images.validation)
+        per_image = score(self.images.validation, reconstructions)
+        final = per_image[per_image.bpp == per_image.bpp.max()]
+        if self.status != "diverged":
+            collapsed = not final.psnr.mean() > self.mean_image_psnr + COLLAPSE_MARGIN
+            self.status = "collapsed" if collapsed else "done"
+        last = reconstructions[:, -1]
+        facts = {
+            "parameters": self.model.count_params(),
+            "colour_spread": float(np.mean(metrics.colour_spread(last))),
+            "data_colour_spread": float(np.mean(metrics.colour_spread(self.images.validation / np.float32(255)))),
+            "output_spread": float(last.std(axis=0).mean()),
+        }
+        runs.write_arrays(self.run.folder / "weights.npz", _numbered(self.model.weights))
+        runs.write_manifest(self.run, self._facts() | facts)
+        runs.write(self.run.folder / "images.csv", per_image.to_csv(index=False, float_format="%.6g").encode())
+        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g")
+        runs.write(self.run.folder / "history.csv", history.encode())
+        self.checkpoint.unlink(missing_ok=True)
+
+    def _save(self):
+        state = {"epoch": self.epoch, "rows": self.rows, "seconds": self.seconds, "status": self.status}
+        runs.write_arrays(self.checkpoint, _numbered(self._variables()) | {"state": np.array(json.dumps(state))})
+        runs.write_manifest(self.run, self._facts())
+
+    def _variables(self):
+        return [
+            *self.model.weights,
+            self.model.binarizer.seed_generator.state,
+            *self.model.optimizer.variables,
+        ]
+
+    def _facts(self):
+        backend = keras.backend.backend()
+        return {
+            "status": self.status,
+            "epochs_done": self.epoch,
+            "mean_image_psnr": round(self.mean_image_psnr, 4),
+            "fingerprint": self.images.fingerprint(),
+            "seconds": round(self.seconds, 1),
+            "backend": backend,
+            "device": ", ".join(keras.distribution.list_devices()),
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",
+            "commit": _commit(),
+        }
+
+
+def _numbered(variables):
+    return {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
+
+
+def _commit():
+    """The repository's commit, with a plus where files differ from it; empty outside a repository."""
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()

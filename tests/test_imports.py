@@ -1,0 +1,96 @@
+"""One direction of imports, read from the source; Keras only where it is needed, and nothing below it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "study").glob("*.py")}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
+
+# What each module may import of the package. A module that is not listed here yet: say where it stands.
+BASE = {"paths", "presets"}
+ALLOWED = {
+    "__init__": set(),
+    "__main__": SOURCES.keys() - {"__main__"},
+    "baselines": set(),
+    "cifar": BASE,
+    "data": BASE | {"cifar"},
+    "figures": {"baselines", "paths", "runs", "tables"},
+    "launch": {"paths"},
+    "layers": BASE,
+    "metrics": BASE,
+    "model": BASE | {"data", "layers", "metrics"},
+    "paths": set(),
+    "presets": set(),
+    "runs": BASE,
+    "samples": {"baselines", "training"},
+    "tables": BASE | {"runs"},
+    "training": BASE | {"data", "metrics", "model", "runs"},
+}
+WITHOUT_KERAS = ["baselines", "figures", "launch", "paths", "presets", "runs", "tables"]
+MOST_LINES = 250
+
+
+def imported(tree):
+    """Dotted names that a file imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(filter(None, ["study" if node.level else "", node.module]))
+            yield from (f"{package}.{alias.name}" for alias in node.names)
+
+
+def test_reader_finds_every_kind_of_import():
+    source = """
+import keras, study.runs as r
+from study import paths
+def later():
+    from study.tables import collect
+    from . import data
+    from .model import build_codec
+"""
+    assert list(imported(ast.parse(source))) == [
+        "keras",
+        "study.runs",
+        "study.paths",
+        "study.tables.collect",
+        "study.data",
+        "study.model.build_codec",
+    ]
+
+
+def test_every_module_has_its_place():
+    assert ALLOWED.keys() == SOURCES.keys()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_imports_point_one_way(name):
+    names = [name.split(".") for name in imported(TREES[name])]
+    assert {parts[1] for parts in names if parts[0] == "study"} <= ALLOWED.get(name, set())
+
+
+def test_package_itself_imports_nothing():
+    assert list(imported(TREES["__init__"])) == []
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nothing_below_keras(name):
+    packages = {name.partition(".")[0] for name in imported(TREES[name])}
+    assert not packages & {"tensorflow", "jax", "torch"}
+
+
+def test_figures_and_tables_need_no_keras():
+    modules = ", ".join(f"study.{name}" for name in WITHOUT_KERAS)
+    code = f"import sys, {modules}; print(*{{'keras', 'tensorflow', 'jax', 'torch'}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_modules_are_short(name):
+    assert len(SOURCES[name].splitlines()) <= MOST_LINES

@@ -1,0 +1,197 @@
+import keras
+import numpy as np
+import pytest
+from gradients import gradients
+
+from study.layers import Binarizer, ConvLSTM
+
+
+def array(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+# Written from T17 alone, in float64: windows laid out one by one.
+
+
+def convolve(x, kernel, stride=1):
+    """Output of ceil(size / stride); where the padding is odd, its last row and column are the longer side."""
+    size, pads = kernel.shape[0], []
+    for length in x.shape[1:3]:
+        total = max((-(-length // stride) - 1) * stride + size - length, 0)
+        pads.append((total // 2, total - total // 2))
+    x = np.pad(np.float64(x), ((0, 0), *pads, (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))[:, ::stride, ::stride]
+    return np.einsum("bhwcij,ijco->bhwo", windows, np.float64(kernel), optimize=True)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(cell, x, h, c):
+    """T17 eq. 4 to 6, all four gates, with the weights of a ConvLSTM, whose gates stand in the order i, j, o, f."""
+    gates = convolve(x, array(cell.input_kernel), cell.strides)
+    gates = gates + convolve(h, array(cell.hidden_kernel)) + array(cell.bias)
+    i, j, o, f = np.split(gates, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(j)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def made_cell(kernel, hidden, strides, depth=5, filters=6):
+    """A cell whose biases are random too, so that no two gates are alike."""
+    keras.utils.set_random_seed(0)
+    cell = ConvLSTM(filters, kernel, hidden, strides=strides)
+    cell.build((None, None, None, depth))
+    cell.bias.assign(normal(4 * filters))
+    return cell
+
+
+# Kernel, hidden kernel, stride, height and width.
+CELLS = [
+    (2, 1, 1, (4, 6)),
+    (2, 3, 2, (6, 5)),
+    (3, 1, 1, (1, 1)),
+    (3, 1, 2, (8, 6)),
+    (3, 1, 2, (7, 9)),
+    (3, 3, 1, (5, 4)),
+    (3, 3, 2, (2, 8)),
+]
+
+
+@pytest.mark.parametrize("kernel, hidden, strides, size", CELLS)
+def test_lstm_without_state_is_that_with_a_state_of_zeros(kernel, hidden, strides, size):
+    cell, x = made_cell(kernel, hidden, strides), normal(2, *size, 5, seed=1)
+    output, (h, c) = cell(x)
+    zeros = np.zeros((2, *(-(-side // strides) for side in size), 6))
+    expected_h, expected_c = lstm(cell, x, zeros, zeros)
+    np.testing.assert_allclose(array(h), expected_h, atol=1e-5)
+    np.testing.assert_allclose(array(c), expected_c, atol=1e-5)
+    np.testing.assert_array_equal(array(output), array(h))
+
+
+@pytest.mark.parametrize("kernel, hidden, strides, size", CELLS)
+def test_lstm_with_a_state_follows_the_equations(kernel, hidden, strides, size):
+    cell, x = made_cell(kernel, hidden, strides), normal(2, *size, 5, seed=1)
+    shape = 2, *(-(-side // strides) for side in size), 6
+    h, c = normal(*shape, seed=2), 3 * normal(*shape, seed=3)
+    expected_h, expected_c = lstm(cell, x, h, c)
+    output, (h, c) = cell(x, (h, c))
+    np.testing.assert_allclose(array(h), expected_h, atol=1e-5)
+    np.testing.assert_allclose(array(c), expected_c, atol=1e-5)
+    np.testing.assert_array_equal(array(output), array(h))
+
+
+def test_lstm_takes_back_the_state_it_gave():
+    cell = made_cell(3, 3, 2)
+    state, h, c = None, np.zeros((2, 4, 4, 6)), np.zeros((2, 4, 4, 6))
+    for step in range(4):
+        x = normal(2, 8, 8, 5, seed=step)
+        output, state = cell(x, state)
+        h, c = lstm(cell, x, h, c)
+        np.testing.assert_allclose(array(output), h, atol=1e-5)
+
+
+def test_lstm_forgets_nothing_at_first():
+    cell = ConvLSTM(6, 3, 1)
+    cell.build((None, None, None, 5))
+    np.testing.assert_array_equal(array(cell.bias), [0] * 18 + [1] * 6)
+    # With nothing to see and no output to remember, the gate alone decides what is left of the cell.
+    c = normal(1, 4, 4, 6)
+    _, (_, kept) = cell(np.zeros((1, 4, 4, 5), np.float32), (np.zeros_like(c), c))
+    np.testing.assert_allclose(array(kept), c / (1 + np.exp(-1)), atol=1e-6)
+
+
+def test_lstm_gain_is_that_of_the_input_kernel():
+    keras.utils.set_random_seed(0)
+    for gain in 1.0, 2.0:
+        cell = ConvLSTM(64, 3, 1, gain=gain)
+        cell.build((None, None, None, 64))
+        assert array(cell.input_kernel).std() == pytest.approx(gain / np.sqrt(3 * 3 * 64), rel=0.02)
+        assert np.abs(array(cell.hidden_kernel)).max() == pytest.approx(np.sqrt(6 / (64 + 256)), rel=0.01)
+
+
+def test_lstm_has_its_hidden_weights_before_a_second_step():
+    cell = ConvLSTM(6, 3, 1)
+    cell(normal(1, 4, 4, 5))
+    assert [variable.shape for variable in cell.variables] == [(3, 3, 5, 24), (1, 1, 6, 24), (24,)]
+
+
+def made_binarizer(values, seed=0):
+    """A binarizer for features of one channel, each of whose bits has one of these values before it is drawn."""
+    binarizer = Binarizer(len(values), seed=seed)
+    binarizer.build((None, None, None, 1))
+    binarizer.convolution.kernel.assign(np.zeros((1, 1, 1, len(values))))
+    binarizer.convolution.bias.assign(np.arctanh(values))
+    return binarizer
+
+
+def test_bits_are_signs_when_not_training():
+    keras.utils.set_random_seed(0)
+    binarizer, x = Binarizer(32), normal(4, 6, 5, 48)
+    bits = array(binarizer(x))
+    value = convolve(x, array(binarizer.convolution.kernel))
+    assert bits.shape == (4, 6, 5, 32)
+    np.testing.assert_array_equal(bits, np.where(value < 0, -1, 1))
+
+
+def test_sign_of_0_is_a_bit():
+    nothing = np.zeros((1, 2, 2, 1), np.float32)
+    np.testing.assert_array_equal(array(made_binarizer([0.0, -0.0, 1e-9, -1e-9])(nothing))[0, 0, 0], [1, 1, 1, -1])
+
+
+VALUES = np.array([-0.97, -0.7, -0.5, -0.2, 0.0, 0.1, 0.3, 0.6, 0.9])
+
+
+def drawn(n=2**16):
+    """Bits (n, values) of as many places with equal features."""
+    return array(made_binarizer(VALUES)(np.zeros((n // 64**2, 64, 64, 1), np.float32), training=True)).reshape(n, -1)
+
+
+def test_bits_are_exact_in_training_too():
+    np.testing.assert_array_equal(np.unique(drawn()), [-1, 1])
+
+
+def test_bits_in_training_are_the_value_in_expectation():
+    bits = drawn()
+    deviation = np.sqrt((1 - VALUES**2) / len(bits))
+    assert (np.abs(bits.mean(axis=0) - VALUES) < 5 * deviation).all()
+
+
+def test_each_bit_has_its_own_noise():
+    bits = drawn()
+    correlation = np.corrcoef(bits.T) - np.eye(len(VALUES))
+    assert np.abs(correlation).max() < 5 / np.sqrt(len(bits))
+    neighbours = np.mean((bits[1:] - VALUES) * (bits[:-1] - VALUES), axis=0) / (1 - VALUES**2)
+    assert np.abs(neighbours).max() < 5 / np.sqrt(len(bits))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradient_passes_the_binarizer_unchanged(training):
+    keras.utils.set_random_seed(0)
+    binarizer, x, weight = Binarizer(8, seed=0), normal(2, 3, 4, 5), normal(2, 3, 4, 8, seed=1)
+    binarizer.build(x.shape)
+    convolution = binarizer.convolution
+    convolution.bias.assign(normal(8, seed=2) / 2)
+    found = gradients(
+        lambda: keras.ops.sum(keras.ops.multiply(binarizer(x, training=training), weight)),
+        [convolution.kernel, convolution.bias],
+    )
+    # By hand, for the sum of tanh(x K + b) times the weight.
+    tanh = np.tanh(convolve(x, array(convolution.kernel)) + array(convolution.bias))
+    slope = (1 - tanh**2) * weight
+    np.testing.assert_allclose(found[0][0, 0], np.einsum("bhwc,bhwo->co", x, slope), atol=1e-4)
+    np.testing.assert_allclose(found[1], slope.sum((0, 1, 2)), atol=1e-4)
+
+
+def test_noise_is_that_of_the_seed():
+    nothing = np.zeros((1, 8, 8, 1), np.float32)
+    values = np.zeros(4)
+    (first, again), other = (made_binarizer(values, seed=7) for _ in range(2)), made_binarizer(values, seed=8)
+    noise = array(first(nothing, training=True))
+    np.testing.assert_array_equal(array(again(nothing, training=True)), noise)
+    assert (array(other(nothing, training=True)) != noise).any()
+    assert (array(first(nothing, training=True)) != noise).any()
