@@ -13,7 +13,7 @@ STUDY := .venv/bin/python -m study
 PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lab figures paper bench plan gpu constraints clean
+.PHONY: help study test notebooks lab figures paper bench plan gpu constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ figures: .venv/.ready ## redraw the figures from the tracked tables
 
 paper: .venv/.ready ## reprint the paper from the tracked tables
 	$(STUDY) paper --preset $(PRESET)
+
+notebooks: .venv/.ready ## run the notebooks at their defaults and store the outputs in them
+	$(STUDY) refresh
 
 lab: .venv/.ready ## JupyterLab with the notebooks open
 	.venv/bin/jupyter lab notebooks

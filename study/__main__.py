@@ -48,6 +48,8 @@ def _parser():
             sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side")
         if name == "all":
             sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
+    sub = commands.add_parser("refresh", help=refresh.__doc__)
+    sub.set_defaults(command=refresh)
     sub = commands.add_parser("train", help=train_job.__doc__)
     for name in ("preset", "study", "run"):
         sub.add_argument(name)
@@ -80,25 +82,11 @@ def grid(options):
     show_plan(options)
     if not tables.missing(options.preset, runs.plan_all(options.preset)):
         return
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(paths.SNAKEFILE),
-        "--cores",
-        str(options.cores),
-    ]
-    command += [
-        "--directory",
-        str(paths.runs()),
-        "--config",
-        f"preset={options.preset}",
-        "--rerun-incomplete",
-    ]
-    command += ["--forcerun", "train", "--keep-going", "--quiet", "rules", "--nolock"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
+    command += ["--config", f"preset={options.preset}", "--cores", options.cores, "--forcerun", "train"]
+    command += ["--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
     paths.runs().mkdir(parents=True, exist_ok=True)
-    if subprocess.run(command).returncode:
+    if subprocess.run([str(part) for part in command]).returncode:
         raise ValueError(f"Some runs failed; each one's notebook, with the error, is beside it under {paths.runs()}.")
 
 
@@ -106,7 +94,7 @@ def train_job(options):
     """one run through its study's notebook: what a job of the grid calls"""
     from study import launch
 
-    run = next(run for run in runs.plan(options.preset, options.study) if run.id == options.run)
+    (run,) = [run for run in runs.plan(options.preset, options.study) if run.id == options.run]
     notebook, fields = runs.STUDIES[run.study]
     settings = {f"{field}s" if field != "loss" else "losses": [getattr(run, field)] for field in fields}
     shown = launch.shown(notebook, options.preset)
@@ -123,7 +111,18 @@ def notebooks(options):
         output = paths.executed_notebooks(options.preset) / f"{name}.ipynb"
         if not output.exists() or output.stat().st_mtime < changed:
             print(f"notebook {name}", flush=True)
-            launch.run_notebook(name, output, launch.shown(name, options.preset))
+            unfinished = output.with_stem(f"{name}.unfinished")
+            launch.run_notebook(name, unfinished, launch.shown(name, options.preset))
+            unfinished.replace(output)
+
+
+def refresh(options):
+    """execute the notebooks at their defaults and store the outputs in them"""
+    from study import launch
+
+    for name in NOTEBOOKS:
+        print(f"notebook {name}", flush=True)
+        launch.refresh(name)
 
 
 def collect(options):

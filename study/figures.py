@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 
 from study import baselines, paths, runs, tables
 
@@ -24,6 +25,8 @@ STYLE = {
     "savefig.dpi": 160,
     "svg.hashsalt": "study",
 }
+matplotlib.rcParams.update(STYLE)  # while drawing too: legends and grids take theirs late
+
 LABELS = {
     "report_score": "report's score, 1 - (1 - SSIM)²",
     "ms_ssim": "MS-SSIM[w3,L4]",
@@ -33,6 +36,7 @@ LABELS = {
     "batch_size": "batch size",
     "train_size": "training images",
 }
+ARROW = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 0}
 LOSS_LABELS = {"ms_ssim": "MS-SSIM", "report": "(1 - SSIM)²", "l1": "L1", "l2": "L2"}
 
 
@@ -72,25 +76,31 @@ def draw_all(preset: str) -> list[str]:
 
 def architecture(table: pd.DataFrame) -> Figure:
     """Figure 1: the layers of one pass and what each makes of a 32x32 block (T17, Fig. 1)."""
-    figure, axes = _subplots(3, 1, (7.2, 4.2))
-    for row, part in enumerate(("encoder", "binarizer", "decoder")):
-        axis, layers = axes[row], table[table.part == part].reset_index(drop=True)
-        for i, layer in layers.iterrows():
-            _box(axis, i, layer)
-        axis.set(xlim=(-0.6, 5.6), ylim=(-0.62, 0.62))
-        axis.text(-0.56, 0.5, part, fontweight="bold", va="top")
+    figure, axes = _subplots(2, 1, (7.2, 3.0))
+    rows = (table[table.part != "decoder"], table[table.part == "decoder"])
+    for axis, layers, first, last in zip(axes, rows, ("residual\n32x32x3", "bits"), ("bits", "image"), strict=True):
+        axis.text(-0.72, 0, first, ha="center", va="center")
+        for x, (_, layer) in enumerate(layers.iterrows()):
+            _box(axis, x, layer)
+        axis.text(len(layers) - 0.28, 0, last, ha="center", va="center")
+        axis.annotate("", (len(layers) - 0.42, 0), (len(layers) - 0.58, 0), arrowprops=ARROW)
+        axis.set(xlim=(-1, 6), ylim=(-0.6, 0.6))
         axis.axis("off")
     return figure
 
 
 def _box(axis, x, layer):
     face = {"encoder": "#d6e6f4", "binarizer": "#f9e2c5", "decoder": "#d9efdb"}[layer.part]
-    axis.add_patch(FancyBboxPatch((x - 0.4, -0.45), 0.8, 0.72, boxstyle="round,pad=0.02", fc=face, ec="0.4", lw=0.8))
-    hidden = f"\nhidden {layer.hidden_kernel}" if layer.hidden_kernel else ""
-    text = f"{layer.layer}\n{layer.kernel}{hidden}\n{layer.height}x{layer.width}x{layer.channels}"
-    axis.text(x, -0.09, text, ha="center", va="center", fontsize=7.5, linespacing=1.25)
-    if x:
-        axis.annotate("", (x - 0.42, -0.09), (x - 0.58, -0.09), arrowprops={"arrowstyle": "->", "color": "0.4"})
+    box = FancyBboxPatch(
+        (x - 0.4, -0.5), 0.8, 1.0, boxstyle="round,pad=0,rounding_size=0.06", fc=face, ec="0.4", lw=0.8
+    )
+    axis.add_patch(box)
+    hidden = f"hidden {layer.hidden_kernel}\n" if layer.hidden_kernel else ""
+    size = f"{layer.height}x{layer.width}x{layer.channels}"
+    name = layer.layer.replace(", ", ",\n")
+    text = f"{layer.part} {name}\n{layer.kernel}\n{hidden}{size}"
+    axis.text(x, 0, text, ha="center", va="center", fontsize=7, linespacing=1.3)
+    axis.annotate("", (x - 0.42, 0), (x - 0.58, 0), arrowprops=ARROW)
 
 
 def batch_size_quality(history: pd.DataFrame) -> Figure:
@@ -127,6 +137,7 @@ def _curves(history, study, scores):
         axis.set_title(split)
     for axis in axes.reshape(-1, 2)[-1]:
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = f"{LABELS[study]}\n(seeds)"
     axes.reshape(-1, 2)[0, 1].legend(title=title, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
@@ -224,6 +235,7 @@ def residual_by_n(history: pd.DataFrame) -> Figure:
     for n, colour in zip((1, 5, 9, 15), _palette(4), strict=True):
         _seeds(axes[0], rows.assign(loss_n=(rows.residual_l1 / n) ** 2), "loss_n", colour, f"n = {n}")
     axes[0].set(yscale="log", xlabel="epoch", ylabel="residual loss as in the report")
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(title="set by hand", loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
@@ -254,7 +266,5 @@ def _palette(n):
 
 def _subplots(rows, columns, size, **kwargs):
     """A figure outside pyplot's global state, so that none is shown twice or left open."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(rows, columns, **kwargs)
-    return figure, np.atleast_1d(axes)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, np.atleast_1d(figure.subplots(rows, columns, **kwargs))

@@ -4,10 +4,28 @@ import os
 import tempfile
 from pathlib import Path
 
+import nbformat
 import papermill
 from traitlets.config import Config
 
-from study import paths
+from study import paths, runs
+
+
+def refresh(name: str) -> None:
+    """Executes a notebook at its defaults and stores the outputs in it, for those who read it without running it.
+
+    What an engine prints on starting is left out: it is of one machine, and says nothing about the study.
+    """
+    path = paths.NOTEBOOKS / f"{name}.ipynb"
+    with tempfile.TemporaryDirectory() as folder:
+        executed = Path(folder) / path.name
+        run_notebook(name, executed, {})
+        stored, notebook = nbformat.read(executed, 4), nbformat.read(path, 4)
+    for cell, done in zip(notebook.cells, stored.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.execution_count = done.execution_count
+            cell.outputs = [output for output in done.outputs if output.get("name") != "stderr"]
+    runs.write(path, nbformat.writes(notebook).encode())
 
 
 def shown(name: str, preset: str) -> dict:
@@ -33,6 +51,8 @@ def run_notebook(name: str, output: Path, parameters: dict) -> None:
         raise ValueError(f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}.")
     output.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
+    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # runs go side by side; and sums are the same however many cores there are
     with tempfile.TemporaryDirectory() as sockets:
         # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
         sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})

@@ -78,7 +78,9 @@ class Binarizer(keras.layers.Layer):
     def __init__(self, bits, gain=GAIN, seed=None, **kwargs):
         super().__init__(**kwargs)
         scaled = keras.initializers.VarianceScaling(gain**2, "fan_in", "truncated_normal")
-        self.convolution = keras.layers.Conv2D(bits, 1, activation="tanh", kernel_initializer=scaled)
+        self.convolution = keras.layers.Conv2D(
+            bits, 1, activation="tanh", kernel_initializer=scaled, name="convolution"
+        )
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
@@ -92,4 +94,4 @@ class Binarizer(keras.layers.Layer):
         else:
             threshold = ops.zeros_like(x)
         bits = ops.where(x >= threshold, 1.0, -1.0)
-        return x + ops.stop_gradient(ops.cast(bits, x.dtype) - x)
+        return ops.cast(bits, x.dtype) + (x - ops.stop_gradient(x))  # exactly the bit: x + (bit - x) would be rounded

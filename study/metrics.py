@@ -1,8 +1,8 @@
-"""Image quality, one figure an image, and the losses made from it.
+"""Image quality, one figure an image.
 
-Images are floats in [0, 1], shaped (batch, h, w, 3), h and w known. Only `psnr` rounds to 8 bits by itself,
-since a loss must not: images whose figures are published go through `to_8_bit` first. What is no image, or
-does not match its partner, raises ValueError everywhere.
+Images are floats in [0, 1], shaped (batch, h, w, 3), h and w known. Only `psnr` rounds to 8 bits by itself, since a loss
+(`study.losses`) must not: images whose figures are published go through `to_8_bit` first. What is no image, or does not
+match its partner, raises ValueError everywhere.
 
 W03, W04: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment", 2003, and "Image
 Quality Assessment: From Error Visibility to Structural Similarity", 2004. T15, T17: Toderici et al., arXiv
@@ -21,12 +21,11 @@ SSIM_WINDOW = 11
 BLOCK = 8  # T15, sec. 4
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # W03, sec. 3.2
 STANDARD, SMALL = (11, 5), (3, 4)  # window and number of scales; SMALL is a practice of the field on CIFAR
-LOSS_FLOOR = 1e-3
 
 
 def to_8_bit(images):
     """Images of any shape, clipped to [0, 1] and rounded to the nearest k/255 as in a PNG: float32."""
-    return _levels(_float32(images)) / 255.0
+    return _levels(as_floats(images)) / 255.0
 
 
 def psnr(x, y):
@@ -76,7 +75,7 @@ def ms_ssim(x, y, window=None, scales=None):
     A negative term counts as 0, as in tf.image; unlike there its gradient is 0, not NaN. Train with
     `loss("ms_ssim")`, which has a slope there. ValueError if the shapes differ or the images are too small.
     """
-    terms, weights = _terms(*_pair(x, y), window, scales)
+    terms, weights = ms_ssim_terms(*_pair(x, y), window, scales)
     # The logarithm too must be finite where it is dropped: the gradient sees both branches of a `where`.
     logs = ops.log(ops.where(terms > 0, terms, 1.0))
     products = ops.where(ops.all(terms > 0, axis=-1), ops.exp(ops.sum(weights * logs, axis=-1)), 0.0)
@@ -128,58 +127,12 @@ def colour_spread(images):
     nothing is left to centre. FIELD.md, 9 gives the root mean square of these over all images. ValueError if
     these are no images.
     """
-    images = _images(images)
+    images = as_images(images)
     colour = images - ops.mean(images, axis=-1, keepdims=True)
     return ops.sqrt(ops.mean(ops.square(colour), axis=(1, 2, 3)))
 
 
-def loss(name):
-    """The loss of this name, one of LOSSES, for `codec.compile(loss=...)`.
-
-    It takes images (batch, h, w, 3) and reconstructions (batch, n, h, w, 3), one a pass, in [0, 1] and not
-    rounded, and returns a scalar, 0 at best: the mean over images and passes, so that every pass learns and
-    neither batch size nor n changes its scale. ValueError if there is no such loss.
-    """
-    if name not in LOSSES:
-        raise ValueError(f"There is no loss {name!r}; choose one of {', '.join(LOSSES)}.")
-    return LOSSES[name]
-
-
-def l1_loss(images, reconstructions):
-    """T17's loss (sec. 2, eq. 3), beta sum_t |r_t| with beta = 1 / (B H W C n): the mean absolute error."""
-    images, reconstructions = _passes(images, reconstructions)
-    return ops.mean(ops.abs(images - reconstructions))
-
-
-def l2_loss(images, reconstructions):
-    """The mean squared error."""
-    images, reconstructions = _passes(images, reconstructions)
-    return ops.mean(ops.square(images - reconstructions))
-
-
-def report_loss(images, reconstructions):
-    """The report's loss, (1 - SSIM)^2 with `max_val` 2, squared image by image as in its authors' code."""
-    return ops.mean(ops.square(1.0 - ssim(*_flat(images, reconstructions), max_val=2.0)))
-
-
-def ms_ssim_loss(images, reconstructions):
-    """1 - MS-SSIM (W03, eq. 7), with a slope that neither explodes nor vanishes where contrast is lost.
-
-    The product counts terms under LOSS_FLOOR as the floor, and what they lack of it is added, weighted as
-    there. So it equals the metric where all terms reach the floor, is at most about 2, and falls as any term
-    rises; the metric is flat where one is negative, as in 40 % of the channels of CIFAR images beside random
-    8x8 blocks. ValueError as `ms_ssim`.
-    """
-    terms, weights = _terms(*_flat(images, reconstructions))
-    floored = ops.maximum(terms, LOSS_FLOOR)
-    products = ops.exp(ops.sum(weights * ops.log(floored), axis=-1))
-    return ops.mean(1.0 - products + ops.sum(weights * (floored - terms), axis=-1))
-
-
-LOSSES = {"ms_ssim": ms_ssim_loss, "report": report_loss, "l1": l1_loss, "l2": l2_loss, "residual": l1_loss}
-
-
-def _float32(images):
+def as_floats(images):
     """Half precision is widened, since SSIM's constants drown in it."""
     images = ops.convert_to_tensor(images)
     kind = keras.backend.standardize_dtype(images.dtype)
@@ -188,42 +141,24 @@ def _float32(images):
     return ops.cast(images, "float32")
 
 
-def _images(images):
-    images = _float32(images)
+def as_images(images):
+    images = as_floats(images)
     shape = tuple(images.shape)
     if len(shape) != 4 or None in shape[1:]:
         raise ValueError(f"Images have shape {shape}; give (batch, h, w, 3), all known but the batch.")
     return images
 
 
-def _same(a, b):
+def same_shape(a, b):
     """Sizes that a graph does not know yet pass."""
     if any(None not in pair and pair[0] != pair[1] for pair in zip(a, b, strict=True)):
         raise ValueError(f"Images have shapes {tuple(a)} and {tuple(b)}; crop them to the same.")
 
 
 def _pair(x, y):
-    x, y = _images(x), _images(y)
-    _same(x.shape, y.shape)
+    x, y = as_images(x), as_images(y)
+    same_shape(x.shape, y.shape)
     return x, y
-
-
-def _passes(images, reconstructions):
-    """(batch, 1, h, w, 3) and (batch, n, h, w, 3)."""
-    images, reconstructions = _images(images), _float32(reconstructions)
-    shape = tuple(reconstructions.shape)
-    if len(shape) != 5:
-        raise ValueError(f"Reconstructions have shape {shape}; give (batch, n, h, w, 3), n passes.")
-    _same(images.shape, shape[:1] + shape[2:])
-    return images[:, None], reconstructions
-
-
-def _flat(images, reconstructions):
-    """Each pass as an image of its own beside its target: (batch * n, h, w, 3) twice."""
-    images, reconstructions = _passes(images, reconstructions)
-    size = (-1, *images.shape[2:])
-    targets = ops.broadcast_to(images, ops.shape(reconstructions))
-    return ops.reshape(targets, size), ops.reshape(reconstructions, size)
 
 
 def _levels(images):
@@ -294,7 +229,7 @@ def _variant(height, width, window=None, scales=None):
     return window, scales
 
 
-def _terms(x, y, window=None, scales=None):
+def ms_ssim_terms(x, y, window=None, scales=None):
     """MS-SSIM's factors before their powers, (batch, channels, scales), negative ones too, and the powers."""
     window, scales = _variant(*x.shape[1:3], window, scales)
     terms = []

@@ -139,7 +139,7 @@ class Codec(keras.Model):
 
 
 def build_codec(
-    cell="lstm", width=1.0, reconstruction="additive", activation="linear", iterations=1, gain=GAIN, seed=None
+    cell="lstm", width=1.0, reconstruction="additive", activation="linear", iterations=1, gain=GAIN, seed=0
 ):
     """A codec with all its variables made.
 

@@ -8,7 +8,7 @@ import base64
 import numpy as np
 import pandas as pd
 
-from study import baselines, training
+from study import baselines, evaluation, training
 
 COUNT = 8  # images a figure
 CODE_BYTES = 16  # 128 bits: one pass of a 32x32 image
@@ -24,8 +24,8 @@ def better_and_poorer(run, images):
         run: a finished run whose weights are on this machine.
         images: its data set's validation images, uint8 (m, 32, 32, 3).
     """
-    reconstructions = training.reconstruct(training.trained_codec(run), images)
-    scores = training.score(images, reconstructions)
+    reconstructions = evaluation.reconstruct(training.trained_codec(run), images)
+    scores = evaluation.score(images, reconstructions)
     ranked = scores.sort_values(["ms_ssim", "image"], ascending=False).reset_index(drop=True)
     steps = np.linspace(0, len(ranked) // 10 - 1, COUNT).round().astype(int)
     rows = []
@@ -34,7 +34,7 @@ def better_and_poorer(run, images):
             shown = ranked.loc[rank]
             i = int(shown.image)
             file, jpeg = baselines.nearest_jpeg(images[i], CODE_BYTES)
-            jpeg_score = training.score(images[i : i + 1], jpeg[None, None].astype("float32") / 255).iloc[0]
+            jpeg_score = evaluation.score(images[i : i + 1], jpeg[None, None].astype("float32") / 255).iloc[0]
             rows.append(
                 {
                     "run": run.id,
@@ -59,7 +59,7 @@ def same_images(planned, images):
     chosen = np.linspace(0, len(images) - 1, COUNT).round().astype(int)
     rows = []
     for run in planned:
-        reconstructions = training.reconstruct(training.trained_codec(run), images[chosen])
+        reconstructions = evaluation.reconstruct(training.trained_codec(run), images[chosen])
         for i, reconstruction in zip(chosen, reconstructions[:, -1], strict=True):
             row = {"run": run.id, "loss": run.loss, "learning_rate": run.learning_rate, "image": i}
             pictures = {

@@ -5,6 +5,7 @@ to 8 bits, on all validation images and on as many of the training images: the s
 """
 
 import json
+import os
 import platform
 import subprocess
 import time
@@ -14,13 +15,12 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import data, metrics, paths, runs
-from study.model import BPP, build_codec
+from study import data, losses, metrics, paths, runs
+from study.evaluation import SCORES, mean_image_score, reconstruct, score
+from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, WARM_UP
 
 COLLAPSE_MARGIN = 0.5  # dB over answering the mean image
-SCORES = ("psnr", "ssim", "ms_ssim", "report_score", "residual_l1")
-SCORE_BATCH = 256
 
 
 def train(run):
@@ -72,7 +72,7 @@ def compiled_codec(run, steps):
     )
     optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
     optimizer.build(codec.trainable_variables)
-    codec.compile(optimizer, loss=metrics.loss(run.loss), jit_compile=keras.backend.backend() == "jax")
+    codec.compile(optimizer, loss=losses.loss(run.loss), jit_compile=keras.backend.backend() == "jax")
     return codec
 
 
@@ -98,41 +98,6 @@ def trained_codec(run):
 def _codec(run):
     options = {"activation": run.activation, "iterations": run.iterations, "gain": run.gain, "seed": run.seed}
     return build_codec(run.cell, run.width, run.reconstruction, **options)
-
-
-def reconstruct(codec, images):
-    """uint8 images (m, h, w, 3) to reconstructions (m, n, h, w, 3) in [0, 1], rounded to 8 bits, as NumPy."""
-    parts = [
-        codec.predict_on_batch(images[i : i + SCORE_BATCH].astype("float32") / 255)
-        for i in range(0, len(images), SCORE_BATCH)
-    ]
-    return np.asarray(metrics.to_8_bit(np.concatenate(parts)))
-
-
-def score(images, reconstructions):
-    """Scores of each image and pass.
-
-    Args:
-        images: uint8 (m, h, w, 3).
-        reconstructions: (m, n, h, w, 3) in [0, 1].
-
-    Returns:
-        A table of m n rows: image, bpp and the columns named in SCORES.
-    """
-    tables = []
-    for i in range(0, len(images), SCORE_BATCH):
-        x = images[i : i + SCORE_BATCH].astype("float32") / 255
-        for t in range(reconstructions.shape[1]):
-            y = reconstructions[i : i + SCORE_BATCH, t]
-            scores = {name: np.asarray(getattr(metrics, name)(x, y)) for name in SCORES}
-            tables.append(pd.DataFrame({"image": np.arange(i, i + len(x)), "bpp": BPP * (t + 1)} | scores))
-    return pd.concat(tables, ignore_index=True)
-
-
-def mean_image_score(images, pixels):
-    """The scores of answering each of `pixels`, uint8 (m, 32, 32, 3), with the data set's mean training image."""
-    mean = np.asarray(metrics.to_8_bit(images.mean_image()))
-    return score(pixels, np.broadcast_to(mean, (len(pixels), 1, *mean.shape)))
 
 
 class Progress(keras.callbacks.Callback):
@@ -240,6 +205,7 @@ class Progress(keras.callbacks.Callback):
             "fingerprint": self.images.fingerprint(),
             "seconds": round(self.seconds, 1),
             "backend": backend,
+            "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count()),
             "device": ", ".join(keras.distribution.list_devices()),
             "python": platform.python_version(),
             "keras": keras.__version__,

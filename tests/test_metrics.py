@@ -10,7 +10,7 @@ import skimage.data
 import skimage.metrics
 from PIL import Image, ImageFilter
 
-from study import metrics
+from study import losses, metrics
 
 WEIGHTS = np.array(metrics.SCALE_WEIGHTS)
 DATA = Path(os.environ.get("CIFAR_DIR") or Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -146,7 +146,7 @@ def test_ssim_and_ms_ssim_are_those_of_tf_image(damage, size):
     np.testing.assert_allclose(array(metrics.ssim(x, y)), tf.image.ssim(x, y, 1.0).numpy(), atol=5e-5)
     truth = tf.image.ssim_multiscale(x, y, 1.0).numpy()
     np.testing.assert_allclose(array(metrics.ms_ssim(x, y)), truth, atol=1e-5)
-    np.testing.assert_allclose(array(1 - metrics.loss("ms_ssim")(x, y[:, None])), truth.mean(), atol=1e-5)
+    np.testing.assert_allclose(array(1 - losses.loss("ms_ssim")(x, y[:, None])), truth.mean(), atol=1e-5)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -266,24 +266,24 @@ def test_residual_is_normalised_as_in_the_paper():
     beta = 1 / (batch * height * width * channels * n)
     total = sum(np.abs(np.float64(x) - passes[:, t]).sum() for t in range(n))
     for name in "residual", "l1":
-        np.testing.assert_allclose(array(metrics.loss(name)(x, passes)), beta * total, rtol=1e-6)
+        np.testing.assert_allclose(array(losses.loss(name)(x, passes)), beta * total, rtol=1e-6)
     each = np.mean([array(metrics.residual_l1(x, passes[:, t])).mean() for t in range(n)])
     np.testing.assert_allclose(each, beta * total, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", metrics.LOSSES)
+@pytest.mark.parametrize("name", losses.LOSSES)
 class TestLoss:
     def test_is_0_for_perfect_reconstructions(self, name):
         x = unit(photographs(32, 32))
-        assert abs(array(metrics.loss(name)(x, np.stack([x, x], axis=1)))) < 1e-6
+        assert abs(array(losses.loss(name)(x, np.stack([x, x], axis=1)))) < 1e-6
 
     def test_is_the_mean_over_images_and_passes(self, name):
         x, y = map(unit, pairs(32, 32, "jpeg"))
         passes = np.stack([y, x * 0.5 + 0.2], axis=1)
-        whole = array(metrics.loss(name)(x, passes))
-        single = [metrics.loss(name)(x[i : i + 1], passes[i : i + 1, t : t + 1]) for i in range(3) for t in (0, 1)]
+        whole = array(losses.loss(name)(x, passes))
+        single = [losses.loss(name)(x[i : i + 1], passes[i : i + 1, t : t + 1]) for i in range(3) for t in (0, 1)]
         np.testing.assert_allclose(whole, np.mean([array(value) for value in single]), rtol=1e-5)
-        twice = metrics.loss(name)(np.repeat(x, 2, axis=0), np.tile(passes, (2, 1, 1, 1, 1))[[0, 3, 1, 4, 2, 5]])
+        twice = losses.loss(name)(np.repeat(x, 2, axis=0), np.tile(passes, (2, 1, 1, 1, 1))[[0, 3, 1, 4, 2, 5]])
         np.testing.assert_allclose(whole, array(twice), rtol=1e-5)
 
     @pytest.mark.parametrize("pair", ["inverted", "constant", "same_constant", "black_white", "identical", "noise"])
@@ -298,7 +298,7 @@ class TestLoss:
             "identical": (x, x),
             "noise": (x, np.random.default_rng(0).random(x.shape, dtype=np.float32)),
         }[pair]
-        slope = gradient(lambda z: metrics.loss(name)(x, z), y[:, None])
+        slope = gradient(lambda z: losses.loss(name)(x, z), y[:, None])
         assert np.isfinite(slope).all()
         if pair not in ("same_constant", "identical"):
             assert all(np.abs(of_image).max() > 0 for of_image in slope)
@@ -310,9 +310,9 @@ class TestLoss:
         second = keras.layers.Conv2D(3, 1, activation="sigmoid")(first)
         both = [keras.layers.Reshape((1, 32, 32, 3))(z) for z in (first, second)]
         model = keras.Model(inputs, keras.layers.Concatenate(axis=1)(both))
-        model.compile(keras.optimizers.Adam(0.02), loss=metrics.loss(name))
+        model.compile(keras.optimizers.Adam(0.02), loss=losses.loss(name))
         x = unit(photographs(32, 32))
-        before = array(metrics.loss(name)(x, model(x)))
+        before = array(losses.loss(name)(x, model(x)))
         history = model.fit(x, x, batch_size=3, epochs=20, verbose=0).history["loss"]
         np.testing.assert_allclose(history[0], before, rtol=1e-4)
         assert history[-1] < history[0]
@@ -347,7 +347,7 @@ def test_metrics_too_have_finite_gradients(metric):
 def test_ms_ssim_loss_has_a_slope_where_the_metric_is_flat():
     x = unit(skimage.data.gravel()[None, :32, :32, None].repeat(3, axis=-1))
     y = 1 - x
-    train = metrics.loss("ms_ssim")
+    train = losses.loss("ms_ssim")
     assert array(metrics.ms_ssim(x, y)) == 0
     assert not gradient(lambda z: keras.ops.sum(metrics.ms_ssim(x, z)), y).any()
     slope = gradient(lambda z: train(x, z), y[:, None])
@@ -395,9 +395,9 @@ def test_ms_ssim_name():
         (lambda: metrics.psnr(blank(2, 8, 8, 3), blank(1, 8, 8, 3)), "2, 8.*1, 8.*the same"),
         (lambda: metrics.psnr(blank(8, 8, 3), blank(8, 8, 3)), "8, 8, 3.*give .batch, h, w, 3"),
         (lambda: metrics.to_8_bit(np.zeros(3, np.uint8)), "uint8.*divide 8-bit images by 255"),
-        (lambda: metrics.loss("l1")(blank(1, 8, 8, 3), blank(1, 8, 8, 3)), "give .batch, n, h, w, 3"),
-        (lambda: metrics.loss("l1")(blank(1, 8, 8, 3), blank(1, 4, 8, 9, 3)), "8, 8, 3.*8, 9, 3.*crop"),
-        (lambda: metrics.loss("psnr"), "no loss 'psnr'; choose one of ms_ssim, report, l1, l2, residual"),
+        (lambda: losses.loss("l1")(blank(1, 8, 8, 3), blank(1, 8, 8, 3)), "give .batch, n, h, w, 3"),
+        (lambda: losses.loss("l1")(blank(1, 8, 8, 3), blank(1, 4, 8, 9, 3)), "8, 8, 3.*8, 9, 3.*crop"),
+        (lambda: losses.loss("psnr"), "no loss 'psnr'; choose one of ms_ssim, report, l1, l2, residual"),
     ],
 )
 def test_errors_say_what_is_wrong_and_what_to_do(call, message):
