@@ -94,7 +94,12 @@ def train_job(options):
     """one run through its study's notebook: what a job of the grid calls"""
     from study import launch
 
-    (run,) = [run for run in runs.plan(options.preset, options.study) if run.id == options.run]
+    planned = {run.id: run for run in runs.plan(options.preset, options.study)}
+    if options.run not in planned:
+        raise ValueError(
+            f"There is no run {options.run!r} in {options.preset}'s {options.study}: {', '.join(planned)}."
+        )
+    run = planned[options.run]
     notebook, fields = runs.STUDIES[run.study]
     settings = {f"{field}s" if field != "loss" else "losses": [getattr(run, field)] for field in fields}
     shown = launch.shown(notebook, options.preset)
@@ -143,7 +148,8 @@ def print_paper(options):
 
     # Typst reads only below its root; figures and tables may lie elsewhere than the text, see STUDY_OUTPUT.
     inputs = {"preset": options.preset, "output": str(paths.output())}
-    pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs)
+    # Only the fonts that Typst brings along, so that the same tables give the same file on every machine.
+    pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs, ignore_system_fonts=True)
     runs.write(paths.paper(), pdf)
     print(f"paper: {paths.paper()}")
 

@@ -22,8 +22,8 @@ NAMES = '"photographs", "excerpt", "cifar" or "folder:PATH"'
 
 # Whole photographs are on one side only. The JPEG is among the training images, because a codec must not be
 # measured on another codec's artefacts.
-TRAIN_PHOTOGRAPHS = ("astronaut.png", "motorcycle_left.png", "rocket.jpg")
-VALIDATION_PHOTOGRAPHS = ("coffee.png", "chelsea.png")
+TRAIN_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+VALIDATION_PHOTOGRAPHS = ("motorcycle_left.png",)
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 

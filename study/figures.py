@@ -37,6 +37,7 @@ LABELS = {
     "train_size": "training images",
 }
 ARROW = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 0}
+STATUS_COLOURS = {"done": "#0173b2", "collapsed": "#d55e00", "diverged": "0.3"}
 LOSS_LABELS = {"ms_ssim": "MS-SSIM", "report": "(1 - SSIM)²", "l1": "L1", "l2": "L2"}
 
 
@@ -79,12 +80,12 @@ def architecture(table: pd.DataFrame) -> Figure:
     figure, axes = _subplots(2, 1, (7.2, 3.0))
     rows = (table[table.part != "decoder"], table[table.part == "decoder"])
     for axis, layers, first, last in zip(axes, rows, ("residual\n32x32x3", "bits"), ("bits", "image"), strict=True):
-        axis.text(-0.72, 0, first, ha="center", va="center")
+        axis.text(-0.86, 0, first, ha="center", va="center")
         for x, (_, layer) in enumerate(layers.iterrows()):
             _box(axis, x, layer)
-        axis.text(len(layers) - 0.28, 0, last, ha="center", va="center")
+        axis.text(len(layers) - 0.2, 0, last, ha="center", va="center")
         axis.annotate("", (len(layers) - 0.42, 0), (len(layers) - 0.58, 0), arrowprops=ARROW)
-        axis.set(xlim=(-1, 6), ylim=(-0.6, 0.6))
+        axis.set(xlim=(-1.25, 6), ylim=(-0.6, 0.6))
         axis.axis("off")
     return figure
 
@@ -98,7 +99,7 @@ def _box(axis, x, layer):
     hidden = f"hidden {layer.hidden_kernel}\n" if layer.hidden_kernel else ""
     size = f"{layer.height}x{layer.width}x{layer.channels}"
     name = layer.layer.replace(", ", ",\n")
-    text = f"{layer.part} {name}\n{layer.kernel}\n{hidden}{size}"
+    text = f"{name}\n{layer.kernel}\n{hidden}{size}"
     axis.text(x, 0, text, ha="center", va="center", fontsize=7, linespacing=1.3)
     axis.annotate("", (x - 0.42, 0), (x - 0.58, 0), arrowprops=ARROW)
 
@@ -152,12 +153,12 @@ def _seeds(axis, group, score, colour, label):
 
 
 def better_samples(samples: pd.DataFrame) -> Figure:
-    """Figure 6: the validation images with the highest PSNR, spread over the best tenth."""
+    """Figure 6: validation images at even distances in rank by MS-SSIM, from the best tenth."""
     return _samples(samples[samples.choice == "better"])
 
 
 def poorer_samples(samples: pd.DataFrame) -> Figure:
-    """Figure 7: the validation images with the lowest PSNR, spread over the worst tenth."""
+    """Figure 7: validation images at even distances in rank by MS-SSIM, from the worst tenth."""
     return _samples(samples[samples.choice == "poorer"])
 
 
@@ -179,7 +180,7 @@ def _samples(samples):
 
 def loss_pictures(samples: pd.DataFrame) -> Figure:
     """Figure 10: the same validation images after training with each loss."""
-    groups = list(samples.groupby(["loss", "learning_rate"], sort=False))
+    groups = list(samples.groupby(["loss", "gain"], sort=False))
     images = samples.image.unique()
     figure, axes = _subplots(len(groups) + 1, len(images), (0.95 * len(images) + 1.2, 0.95 * (len(groups) + 1)))
     for axis, (_, sample) in zip(axes[0], groups[0][1].iterrows(), strict=True):
@@ -187,7 +188,7 @@ def loss_pictures(samples: pd.DataFrame) -> Figure:
     for axis_row, (_, group) in zip(axes[1:], groups, strict=True):
         for axis, (_, sample) in zip(axis_row, group.iterrows(), strict=True):
             _picture(axis, sample.reconstruction_png, "")
-    names = ["original", *(f"{LOSS_LABELS[loss]}\nrate {rate:g}" for (loss, rate), _ in groups)]
+    names = ["original", *(f"{LOSS_LABELS[loss]}\ngain {gain:g}" for (loss, gain), _ in groups)]
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.set_ylabel(name, rotation=0, ha="right", va="center")
     return figure
@@ -199,9 +200,7 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
     last = tables.last_epoch(history[(history.study == "loss") & (history.split == "validation")])
     table = table.merge(last[["run", "psnr", "ms_ssim"]], on="run")
     table = table.assign(
-        name=[
-            f"{LOSS_LABELS[loss]}, rate {rate:g}" for loss, rate in zip(table.loss, table.learning_rate, strict=True)
-        ],
+        name=[f"{LOSS_LABELS[loss]}, gain {gain:g}" for loss, gain in zip(table.loss, table.gain, strict=True)],
         colour=table.colour_spread / table.data_colour_spread,
     )
     figure, axes = _subplots(1, 3, (7.2, 2.4), sharey=True)
@@ -211,16 +210,8 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
         "colour": "colour spread,\nshare of the originals'",
     }
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
-        sns.stripplot(
-            table,
-            x=column,
-            y="name",
-            hue="status",
-            palette={"done": "#0173b2", "collapsed": "#d55e00", "diverged": "0.3"},
-            ax=axis,
-            legend=axis is axes[-1],
-            size=6,
-        )
+        shared = {"x": column, "y": "name", "hue": "status", "palette": STATUS_COLOURS, "size": 6}
+        sns.stripplot(table, ax=axis, legend=axis is axes[-1], **shared)
         axis.set(xlabel=label, ylabel="")
     axes[0].axvline(table.mean_image_psnr.iloc[0], color="0.4", ls=":", lw=1)
     axes[0].annotate("mean image", (table.mean_image_psnr.iloc[0], 1), xycoords=("data", "axes fraction"), fontsize=7)

@@ -1,7 +1,7 @@
 """Image quality, one figure an image.
 
-Images are floats in [0, 1], shaped (batch, h, w, 3), h and w known. Only `psnr` rounds to 8 bits by itself, since a loss
-(`study.losses`) must not: images whose figures are published go through `to_8_bit` first. What is no image, or does not
+Images are floats in [0, 1], shaped (batch, h, w, 3), h and w known. Only `psnr` rounds to 8 bits by itself: a loss must
+not, and images whose scores are published go through `to_8_bit` first. What is no image, or does not
 match its partner, raises ValueError everywhere.
 
 W03, W04: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment", 2003, and "Image

@@ -14,8 +14,20 @@ from study import paths, runs
 
 # Every table that a preset may have, with its columns; results/README.md says what they hold.
 HISTORY = [
-    *("preset", "study", "run", "seed", "cell", "width", "iterations", "loss", "learning_rate", "batch_size"),
-    *("train_size", "protocol", "epoch", "step", "images_seen", "split", "bpp", "psnr", "ssim", "ms_ssim"),
+    *("preset", "study", "run", "seed", "cell", "width", "iterations", "loss", "gain", "learning_rate"),
+    *(
+        "batch_size",
+        "train_size",
+        "protocol",
+        "epoch",
+        "step",
+        "images_seen",
+        "split",
+        "bpp",
+        "psnr",
+        "ssim",
+        "ms_ssim",
+    ),
     *("report_score", "residual_l1", "status"),
 ]
 RUNS = [
@@ -74,7 +86,7 @@ SCHEMA = {
         *("jpeg_psnr", "jpeg_ssim"),
         *("original_png", "reconstruction_png", "jpeg_png"),
     ],
-    "loss_samples": ["preset", "run", "loss", "learning_rate", "image", "original_png", "reconstruction_png"],
+    "loss_samples": ["preset", "run", "loss", "gain", "image", "original_png", "reconstruction_png"],
 }
 
 

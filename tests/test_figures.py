@@ -1,0 +1,77 @@
+"""Figures are drawn from tables alone, the same bytes twice, and show what the table says."""
+
+import base64
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from study import baselines, figures, tables
+
+
+def history(seeds):
+    rng = np.random.default_rng(0)
+    rows = [
+        dict.fromkeys(tables.HISTORY, 0)
+        | {"study": study, study: setting, "seed": seed, "split": split, "epoch": epoch, "run": f"{setting}-{seed}"}
+        | {score: rng.random() for score in ("psnr", "ms_ssim", "report_score", "residual_l1")}
+        for study in ("batch_size", "train_size")
+        for setting in (32, 64)
+        for seed in range(seeds)
+        for split in ("training", "validation")
+        for epoch in (1, 2, 3)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("draw", [figures.batch_size_quality, figures.train_size_psnr])
+def test_curves_show_every_seed_the_mean_and_how_many(draw):
+    table = history(seeds=3)
+    figure = draw(table)
+    axis = figure.axes[1]
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["training images", "validation images"]
+    assert len(axis.lines) == 2 * (3 + 1)
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["32 (n = 3)", "64 (n = 3)"]
+    study, score = ("batch_size", "report_score") if draw is figures.batch_size_quality else ("train_size", "psnr")
+    shown = table[(table.study == study) & (table[study] == 32) & (table.split == "validation")]
+    np.testing.assert_allclose(axis.lines[3].get_ydata(), shown.groupby("epoch")[score].mean())
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path, monkeypatch):
+    contents = []
+    for folder in ("one", "two"):
+        monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path / folder))
+        figures.save(figures.batch_size_psnr(history(seeds=1)), "smoke", "figure_3")
+        contents.append([path.read_bytes() for path in sorted((tmp_path / folder).rglob("figure_3.*"))])
+    assert contents[0] == contents[1] and len(contents[0]) == 2
+
+
+def test_pictures_come_out_of_the_table_as_they_went_in():
+    image = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    file = base64.b64encode(baselines.png(image)).decode()
+    row = {
+        "choice": "better",
+        "image": 7,
+        "psnr": 20.0,
+        "ssim": 0.5,
+        "jpeg_psnr": 18.7,
+        "jpeg_ssim": 0.4,
+        "jpeg_bytes": 655,
+    }
+    row |= {"jpeg_payload": 30, "original_png": file, "reconstruction_png": file, "jpeg_png": file}
+    figure = figures.better_samples(pd.DataFrame([row, row | {"image": 8}]))
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), image)
+    assert figure.axes[0].get_xlabel() == "image 7"
+
+
+def test_a_jpeg_of_the_nearest_payload_is_found():
+    image = np.random.default_rng(2).integers(0, 256, (32, 32, 3), np.uint8)
+    payloads = [baselines.jpeg_payload(baselines.jpeg(image, quality)) for quality in baselines.QUALITIES]
+    file, decoded = baselines.nearest_jpeg(image, 500)
+    assert abs(baselines.jpeg_payload(file) - 500) == min(abs(payload - 500) for payload in payloads)
+    assert decoded.shape == image.shape
+
+
+def test_a_jpeg_payload_is_what_follows_the_scan_header():
+    file = baselines.jpeg(np.zeros((32, 32, 3), np.uint8), 50)
+    assert len(file) - baselines.jpeg_payload(file) == file.index(b"\xff\xda") + 14  # three components: a header of 12
