@@ -74,7 +74,9 @@ def show_plan(options):
     left = tables.missing(options.preset, planned)
     for run in left:
         print(f"{run.study}/{run.id}: {run.epochs} epochs of {run.train_size:,} images, width {run.width:g}")
-    print(f"{options.preset}: {len(planned)} runs, {len(planned) - len(left)} finished, {len(left)} to train")
+    images = sum(run.epochs * run.train_size for run in left)
+    done = len(planned) - len(left)
+    print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train with {images:,} images")
 
 
 def grid(options):

@@ -1,6 +1,7 @@
 """Runs one notebook through papermill, with parameter names that it has."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -63,6 +64,6 @@ def run_notebook(name: str, output: Path, parameters: dict) -> None:
             kernel_name="python3",
             cwd=str(paths.NOTEBOOKS),
             progress_bar=False,
-            log_output=True,
+            stdout_file=sys.stdout,
             config=sockets_only,
         )

@@ -170,11 +170,11 @@ class Progress(keras.callbacks.Callback):
         if self.status != "diverged":
             collapsed = not final.psnr.mean() > self.mean_image_psnr + COLLAPSE_MARGIN
             self.status = "collapsed" if collapsed else "done"
-        last = reconstructions[:, -1]
+        last, originals = reconstructions[:, -1], self.images.validation / np.float32(255)
         facts = {
             "parameters": self.model.count_params(),
-            "colour_spread": float(np.mean(metrics.colour_spread(last))),
-            "data_colour_spread": float(np.mean(metrics.colour_spread(self.images.validation / np.float32(255)))),
+            "colour_spread": float(np.asarray(metrics.colour_spread(last)).mean()),
+            "data_colour_spread": float(np.asarray(metrics.colour_spread(originals)).mean()),
             "output_spread": float(last.std(axis=0).mean()),
         }
         runs.write_arrays(self.run.folder / "weights.npz", _numbered(self.model.weights))
@@ -206,7 +206,7 @@ class Progress(keras.callbacks.Callback):
             "seconds": round(self.seconds, 1),
             "backend": backend,
             "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count()),
-            "device": ", ".join(keras.distribution.list_devices()),
+            "device": str(keras.ops.zeros(()).device).rsplit("/device:")[-1],
             "python": platform.python_version(),
             "keras": keras.__version__,
             "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",
