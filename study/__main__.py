@@ -103,7 +103,7 @@ def train_job(options):
         )
     run = planned[options.run]
     notebook, fields = runs.STUDIES[run.study]
-    settings = {f"{field}s" if field != "loss" else "losses": [getattr(run, field)] for field in fields}
+    settings = {"losses" if field == "loss" else f"{field}s": [getattr(run, field)] for field in fields}
     shown = launch.shown(notebook, options.preset)
     launch.run_notebook(notebook, options.log, shown | {"seeds": [run.seed]} | settings)
 
@@ -114,7 +114,7 @@ def notebooks(options):
 
     collect(options)
     changed = tables.path(options.preset, "runs").stat().st_mtime
-    for name in NOTEBOOKS:
+    for name in NOTEBOOKS if PRESETS[options.preset].batch_sizes else ("02_model_build",):
         output = paths.executed_notebooks(options.preset) / f"{name}.ipynb"
         if not output.exists() or output.stat().st_mtime < changed:
             print(f"notebook {name}", flush=True)
@@ -146,6 +146,8 @@ def draw(options):
 
 def print_paper(options):
     """print paper/report.pdf from the tables and figures of a preset"""
+    if not PRESETS[options.preset].batch_sizes:
+        return  # the paper is about the report's studies
     import typst
 
     # Typst reads only below its root; figures and tables may lie elsewhere than the text, see STUDY_OUTPUT.

@@ -18,7 +18,8 @@ from study import cifar
 
 SIDE = 32  # pixels on a side of every training and validation image
 ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
-NAMES = '"photographs", "excerpt", "cifar" or "folder:PATH"'
+SET_ASIDE = 1453  # of the excerpt's training images, to choose the recipe by
+NAMES = '"photographs", "excerpt", "recipe", "cifar" or "folder:PATH"'
 
 # Whole photographs are on one side only. The JPEG is among the training images, because a codec must not be
 # measured on another codec's artefacts.
@@ -57,6 +58,7 @@ def load(name: str) -> DataSet:
 
     - `photographs`: tiles of photographs that scikit-image ships; needs no download
     - `excerpt`: 9,453 + 1,933 images of CIFAR-10 and CIFAR-100, by index
+    - `recipe`: the training images of `excerpt`, 8,000 + 1,453 of them set aside as validation images
     - `cifar`: CIFAR-10 and CIFAR-100 joined, 100,000 + 20,000 images
     - `folder:PATH`: tiles of the images in a folder and the folders below it
 
@@ -77,6 +79,11 @@ def _load(name: str, cifar_dir: str | None) -> DataSet:  # cifar_dir is here to 
     elif name == "excerpt":
         train, validation = cifar.read_excerpt()
         source = "CIFAR excerpt: the leading images of each file of CIFAR-10 and CIFAR-100 (Krizhevsky 2009)"
+    elif name == "recipe":
+        images, _ = cifar.read_excerpt()
+        images = images[_fixed_order(len(images))]
+        train, validation = images[:-SET_ASIDE], images[-SET_ASIDE:]
+        source = "CIFAR excerpt, training images alone (Krizhevsky 2009)"
     elif name == "cifar":
         train, validation = cifar.read_full()
         source = "CIFAR-10 and CIFAR-100 (Krizhevsky 2009), all images"

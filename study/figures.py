@@ -54,15 +54,15 @@ def save(figure: Figure, preset: str, name: str) -> None:
 
 def draw_all(preset: str) -> list[str]:
     """Draws and writes every figure whose tables the preset has; returns the figures' names."""
-    history = tables.read(preset, "history")
-    made = {
-        "figure_2": batch_size_quality(history),
-        "figure_3": batch_size_psnr(history),
-        "figure_4": train_size_quality(history),
-        "figure_5": train_size_psnr(history),
-        "figure_8": loss_colour(tables.read(preset, "runs"), history),
-        "figure_9": residual_by_n(history),
-    }
+    history, made = tables.read(preset, "history"), {}
+    if "batch_size" in set(history.study):
+        made |= {"figure_2": batch_size_quality(history), "figure_3": batch_size_psnr(history)}
+    if "train_size" in set(history.study):
+        made |= {"figure_4": train_size_quality(history), "figure_5": train_size_psnr(history)}
+    if "loss" in set(history.study):
+        made |= {"figure_8": loss_colour(tables.read(preset, "runs"), history), "figure_9": residual_by_n(history)}
+    if "recipe" in set(history.study):
+        made["figure_11"] = recipe(history)
     if tables.path(preset, "architecture").exists():
         made["figure_1"] = architecture(tables.read(preset, "architecture"))
     if tables.path(preset, "samples").exists():
@@ -228,6 +228,23 @@ def residual_by_n(history: pd.DataFrame) -> Figure:
     axes[0].set(yscale="log", xlabel="epoch", ylabel="residual loss as in the report")
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend(title="set by hand", loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return figure
+
+
+def recipe(history: pd.DataFrame) -> Figure:
+    """Figure 11: MS-SSIM of images set aside, by epoch, for first weights and learning rates, at two batch sizes."""
+    rows = history[(history.study == "recipe") & (history.split == "validation")]
+    settings = list(rows.groupby(["gain", "learning_rate"]).groups)
+    figure, axes = _subplots(1, max(rows.batch_size.nunique(), 1), (7.2, 2.8), sharey=True)
+    for axis, (batch_size, group) in zip(axes, rows.groupby("batch_size"), strict=False):
+        for (gain, rate), colour in zip(settings, _palette(len(settings)), strict=True):
+            shown = group[(group.gain == gain) & (group.learning_rate == rate)]
+            _seeds(axis, shown, "ms_ssim", colour, f"gain {gain:g}, rate {rate:g}")
+        axis.set(title=f"batch size {batch_size:,}", xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylabel(LABELS["ms_ssim"])
+    if settings:
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
 

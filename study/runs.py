@@ -21,6 +21,7 @@ STUDIES = {
     "batch_size": ("03_batch_size_study", ("batch_size",)),
     "train_size": ("04_train_size_study", ("train_size",)),
     "loss": ("06_loss_study", ("loss", "gain")),
+    "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
 }
 
 
@@ -68,11 +69,12 @@ def plan(preset_name: str, study: str, **only) -> list[Run]:
     p = preset(preset_name)
     if study not in STUDIES:
         raise ValueError(f"There is no study {study!r}; choose one of {', '.join(STUDIES)}.")
-    base = {"batch_size": p.batch_size, "train_size": p.train_size, "loss": p.losses[0][0], "gain": p.losses[0][1]}
+    base = {"batch_size": p.batch_size, "train_size": p.train_size}
     settings = {
         "batch_size": [{"batch_size": n} for n in p.batch_sizes],
         "train_size": [{"train_size": n} for n in p.train_sizes],
         "loss": [{"loss": loss, "gain": gain} for loss, gain in p.losses],
+        "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
     }[study]
     same = {"study": study, "data": p.data, "width": p.width, "epochs": p.epochs}
     runs = [Run(**(same | base | setting), seed=seed) for setting in settings for seed in p.seeds]

@@ -232,6 +232,14 @@ def test_download_that_fails(monkeypatch):
         data.load("cifar")
 
 
+def test_the_recipe_is_chosen_on_training_images_alone(real_cifar):
+    excerpt, aside = data.load("excerpt"), data.load("recipe")
+    assert len(aside.train) == 8000 and len(aside.validation) == data.SET_ASIDE
+    both = np.concatenate([aside.train, aside.validation])
+    assert {image.tobytes() for image in both} == {image.tobytes() for image in excerpt.train}
+    assert not {image.tobytes() for image in both} & {image.tobytes() for image in excerpt.validation}
+
+
 # Photographs, folders, names
 
 
