@@ -40,6 +40,7 @@ def _parser():
         ("tables", collect),
         ("figures", draw),
         ("paper", print_paper),
+        ("results", print_results),
     ):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.add_argument("--preset", default="laptop", choices=PRESETS)
@@ -156,6 +157,11 @@ def print_paper(options):
     pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs, ignore_system_fonts=True)
     runs.write(paths.paper(), pdf)
     print(f"paper: {paths.paper()}")
+
+
+def print_results(options):
+    """print the README's table of results"""
+    print(tables.results(options.preset))
 
 
 def compare(options):

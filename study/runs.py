@@ -23,6 +23,7 @@ STUDIES = {
     "loss": ("06_loss_study", ("loss", "gain")),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
 }
+SETTINGS = tuple(dict.fromkeys(field for _, fields in STUDIES.values() for field in fields))
 
 
 @dataclass(frozen=True)

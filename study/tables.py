@@ -203,3 +203,19 @@ def interval(table: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
 def last_epoch(history: pd.DataFrame) -> pd.DataFrame:
     """The rows of each run's last epoch."""
     return history[history.epoch == history.groupby(["study", "run"]).epoch.transform("max")]
+
+
+def results(preset: str) -> str:
+    """The last epoch's validation scores of a preset, means over seeds, as a table in Markdown for the README."""
+    final = last_epoch(read(preset, "history").query("split == 'validation'"))
+    columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for (study, *_), group in final.groupby(["study", *runs.SETTINGS], sort=False):
+        first, means = group.iloc[0], group[["psnr", "ms_ssim", "report_score"]].mean()
+        setting = ", ".join(f"{field.replace('_', ' ')} {first[field]}" for field in runs.STUDIES[study][1])
+        scores = f"{means.psnr:.2f} | {means.ms_ssim:.3f} | {means.report_score:.3f}"
+        statuses = ", ".join(f"{n} {status}" for status, n in group.status.value_counts().items())
+        lines.append(
+            f"{study.replace('_', ' ')} | {setting} | {group.seed.nunique()} | {first.step} | {scores} | {statuses}"
+        )
+    return "\n".join(f"| {line} |" for line in lines)

@@ -1,0 +1,28 @@
+"""The README says what the repository holds."""
+
+import re
+
+from study import paths, tables
+from study.presets import PRESETS
+
+README = (paths.ROOT / "README.md").read_text()
+
+
+def test_its_results_are_those_of_the_tracked_tables(monkeypatch):
+    monkeypatch.delenv("STUDY_OUTPUT", raising=False)
+    assert tables.results("excerpt") in README, "print the table again: python -m study results --preset excerpt"
+
+
+def test_what_it_names_is_there():
+    for name in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (paths.ROOT / name).exists(), name
+    for name in re.findall(r"^\| `(\d\d_\w+)`", README, flags=re.MULTILINE):
+        assert (paths.NOTEBOOKS / f"{name}.ipynb").exists(), name
+    table = README[README.index("## Presets") : README.index("## How to read")]
+    assert set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)) == set(PRESETS)
+
+
+def test_every_make_target_it_names_exists():
+    makefile = (paths.ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"make ([a-z]+)", README)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
