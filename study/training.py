@@ -54,14 +54,7 @@ def train(run):
 def compiled_codec(run, steps):
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
-    codec = build_codec(
-        run.cell,
-        run.width,
-        run.reconstruction,
-        activation=run.activation,
-        iterations=run.iterations,
-        seed=run.seed,
-    )
+    codec = _codec(run)
     if run.iterations == 1:  # weights that one pass does not use have no gradient
         for cell in codec.encoder_cells + codec.decoder_cells:
             cell.hidden_kernel.trainable = False

@@ -86,6 +86,20 @@ def test_a_finished_run_hands_its_codec_on(run):
     assert scores.psnr.mean() == pytest.approx(history[history.split == "validation"].psnr.iloc[-1], abs=1e-3)
 
 
+def test_every_parameter_of_the_network_reaches_it(run):
+    def spread(**change):
+        codec = training.compiled_codec(replace(run, **change), steps=1)
+        return [np.std(keras.ops.convert_to_numpy(cell.input_kernel)) for cell in codec.encoder_cells]
+
+    np.testing.assert_allclose(np.array(spread(gain=4.0)) / spread(gain=1.0), 4, rtol=1e-5)
+    assert spread(seed=1) != spread(seed=0)
+    codec = training.compiled_codec(replace(run, iterations=3, reconstruction="one_shot", width=1 / 8), steps=1)
+    assert (codec.iterations, codec.additive, codec.encoder_conv.filters) == (3, False, 8)
+    assert isinstance(codec.activation, keras.layers.LeakyReLU)
+    linear = training.compiled_codec(replace(run, activation="linear"), steps=1)
+    assert isinstance(linear.activation, keras.layers.Identity)
+
+
 def test_weights_that_are_not_here_are_asked_for_with_the_remedy(run):
     with pytest.raises(FileNotFoundError, match=rf"{run.id} are not on this machine.*training.train"):
         training.trained_codec(run)
