@@ -80,12 +80,12 @@ def architecture(table: pd.DataFrame) -> Figure:
     figure, axes = _subplots(2, 1, (7.2, 3.0))
     rows = (table[table.part != "decoder"], table[table.part == "decoder"])
     for axis, layers, first, last in zip(axes, rows, ("residual\n32x32x3", "bits"), ("bits", "image"), strict=True):
-        axis.text(-0.86, 0, first, ha="center", va="center")
+        axis.text(-0.95, 0, first, ha="center", va="center")
         for x, (_, layer) in enumerate(layers.iterrows()):
             _box(axis, x, layer)
         axis.text(len(layers) - 0.2, 0, last, ha="center", va="center")
         axis.annotate("", (len(layers) - 0.42, 0), (len(layers) - 0.58, 0), arrowprops=ARROW)
-        axis.set(xlim=(-1.25, 6), ylim=(-0.6, 0.6))
+        axis.set(xlim=(-1.35, 6), ylim=(-0.6, 0.6))
         axis.axis("off")
     return figure
 
