@@ -4,6 +4,7 @@ import base64
 import io
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -273,6 +274,7 @@ def _palette(n):
 
 
 def _subplots(rows, columns, size, **kwargs):
-    """A figure outside pyplot's global state, so that none is shown twice or left open."""
-    figure = Figure(figsize=size, layout="constrained")
+    """A figure that pyplot has made, which tells a notebook how to show it, and closed, so that it is shown once."""
+    figure = plt.figure(figsize=size, layout="constrained")
+    plt.close(figure)
     return figure, np.atleast_1d(figure.subplots(rows, columns, **kwargs))

@@ -55,6 +55,8 @@ def test_a_checked_cell_carries_its_output(name):
     for cell in code:
         assert cell.execution_count, f"never executed, `make notebooks` does it: {cell.source}"
         assert "NBVAL_CHECK_OUTPUT" not in cell.source or cell.outputs, cell.source
+        if cell.source.startswith("figures."):
+            assert any("image/png" in output.get("data", {}) for output in cell.outputs), cell.source
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
 
 
