@@ -46,6 +46,7 @@ RUNS = [
         "output_spread",
         "fingerprint",
         "seconds",
+        "threads",
         "backend",
         "device",
         "python",
