@@ -12,82 +12,29 @@ from scipy import stats
 
 from study import paths, runs
 
-# Every table that a preset may have, with its columns; results/README.md says what they hold.
-HISTORY = [
-    *("preset", "study", "run", "seed", "cell", "width", "iterations", "loss", "gain", "learning_rate"),
-    *(
-        "batch_size",
-        "train_size",
-        "protocol",
-        "epoch",
-        "step",
-        "images_seen",
-        "split",
-        "bpp",
-        "psnr",
-        "ssim",
-        "ms_ssim",
-    ),
-    *("report_score", "residual_l1", "status"),
-]
+HISTORY = (
+    "preset study run seed cell width iterations loss gain learning_rate batch_size train_size protocol "
+    "epoch step images_seen split bpp psnr ssim ms_ssim report_score residual_l1 status"
+).split()
 RUNS = [
-    *(
-        "preset",
-        "run",
-        *runs.parameters(),
-        "status",
-        "epochs_done",
-        "mean_image_psnr",
-        "parameters",
-        "colour_spread",
-    ),
-    *(
-        "data_colour_spread",
-        "output_spread",
-        "fingerprint",
-        "seconds",
-        "threads",
-        "backend",
-        "device",
-        "python",
-        "keras",
-        "engine",
-    ),
-    "commit",
+    *("preset", "run", *runs.parameters(), "status", "epochs_done", "mean_image_psnr", "parameters"),
+    *"colour_spread data_colour_spread output_spread fingerprint".split(),
+    *"seconds threads backend device python keras engine commit".split(),
 ]
+SAMPLES = (
+    "preset run choice rank image psnr ssim ms_ssim jpeg_bytes jpeg_payload jpeg_psnr jpeg_ssim "
+    "original_png reconstruction_png jpeg_png"
+).split()
+
+# Every table that a preset may have, with its columns; results/README.md says what they hold.
 SCHEMA = {
     "history": HISTORY,
     "runs": RUNS,
-    "data": ["preset", "data", "split", "images", "mean_psnr", "fingerprint", "source"],
-    "architecture": [
-        "preset",
-        "part",
-        "layer",
-        "kernel",
-        "hidden_kernel",
-        "height",
-        "width",
-        "channels",
-        "parameters",
-    ],
-    "networks": ["preset", "network", "passes", "parameters", "never_trained", "bpp"],
-    "samples": [
-        *(
-            "preset",
-            "run",
-            "choice",
-            "rank",
-            "image",
-            "psnr",
-            "ssim",
-            "ms_ssim",
-            "jpeg_bytes",
-            "jpeg_payload",
-        ),
-        *("jpeg_psnr", "jpeg_ssim"),
-        *("original_png", "reconstruction_png", "jpeg_png"),
-    ],
-    "loss_samples": ["preset", "run", "loss", "gain", "image", "original_png", "reconstruction_png"],
+    "data": "preset data split images mean_psnr fingerprint source".split(),
+    "architecture": "preset part layer kernel hidden_kernel height width channels parameters".split(),
+    "networks": "preset network passes parameters never_trained bpp".split(),
+    "samples": SAMPLES,
+    "loss_samples": "preset run loss gain image original_png reconstruction_png".split(),
 }
 
 
