@@ -13,6 +13,7 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
 from study import baselines, paths, runs, tables
+from study.presets import GAIN
 
 STYLE = {
     "font.size": 9,
@@ -128,7 +129,7 @@ def train_size_psnr(history: pd.DataFrame) -> Figure:
 def _curves(history, study, scores):
     """Training beside validation, a row a score: a thin line a seed, the bold mean, and its 95 % t-interval."""
     rows = history[history.study == study]
-    colours = dict(zip(sorted(rows[study].unique()), _palette(rows[study].nunique()), strict=True))
+    colours = dict(zip(sorted(rows[study].unique()), sns.color_palette("viridis", rows[study].nunique()), strict=True))
     figure, axes = _subplots(len(scores), 2, (7.2, 0.6 + 2.5 * len(scores)), sharex=True, sharey="row")
     for axis_row, score in zip(axes.reshape(-1, 2), scores, strict=True):
         for axis, split in zip(axis_row, ("training", "validation"), strict=True):
@@ -222,9 +223,10 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
 
 def residual_by_n(history: pd.DataFrame) -> Figure:
     """Figure 9: the report's residual loss, (mean absolute residual / n)², at each n that the report set by hand."""
-    rows = history[(history.study == "loss") & (history.loss == "ms_ssim") & (history.split == "validation")]
+    rows = history[(history.study == "loss") & (history.loss == "ms_ssim") & (history.gain == GAIN)]
+    rows = rows[rows.split == "validation"]
     figure, axes = _subplots(1, 1, (4.2, 2.8))
-    for n, colour in zip((1, 5, 9, 15), _palette(4), strict=True):
+    for n, colour in zip((1, 5, 9, 15), sns.color_palette("viridis", 4), strict=True):
         _seeds(axes[0], rows.assign(loss_n=(rows.residual_l1 / n) ** 2), "loss_n", colour, f"n = {n}")
     axes[0].set(yscale="log", xlabel="epoch", ylabel="residual loss as in the report")
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -238,7 +240,7 @@ def recipe(history: pd.DataFrame) -> Figure:
     settings = list(rows.groupby(["gain", "learning_rate"]).groups)
     figure, axes = _subplots(1, max(rows.batch_size.nunique(), 1), (7.2, 2.8), sharey=True)
     for axis, (batch_size, group) in zip(axes, rows.groupby("batch_size"), strict=False):
-        for (gain, rate), colour in zip(settings, _palette(len(settings)), strict=True):
+        for (gain, rate), colour in zip(settings, sns.color_palette("viridis", len(settings)), strict=True):
             shown = group[(group.gain == gain) & (group.learning_rate == rate)]
             _seeds(axis, shown, "ms_ssim", colour, f"gain {gain:g}, rate {rate:g}")
         axis.set(title=f"batch size {batch_size:,}", xlabel="epoch")
@@ -267,10 +269,6 @@ def _picture(axis, file, caption):
     axis.grid(False)
     for spine in axis.spines.values():
         spine.set_visible(False)
-
-
-def _palette(n):
-    return sns.color_palette("viridis", n)
 
 
 def _subplots(rows, columns, size, **kwargs):

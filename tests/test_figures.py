@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from study import baselines, figures, tables
+from study.presets import GAIN
 
 
 def history(seeds):
@@ -35,6 +36,15 @@ def test_curves_show_every_seed_the_mean_and_how_many(draw):
     study, score = ("batch_size", "report_score") if draw is figures.batch_size_quality else ("train_size", "psnr")
     shown = table[(table.study == study) & (table[study] == 32) & (table.split == "validation")]
     np.testing.assert_allclose(axis.lines[3].get_ydata(), shown.groupby("epoch")[score].mean())
+
+
+def test_the_residual_loss_is_of_one_kind_of_run_and_divided_by_n_squared():
+    rows = history(seeds=1).query("study == 'batch_size' and batch_size == 32").assign(study="loss", loss="ms_ssim")
+    table = pd.concat([rows.assign(gain=GAIN), rows.assign(gain=1.0, residual_l1=0.0)])
+    lines = figures.residual_by_n(table).axes[0].lines
+    residual = rows[rows.split == "validation"].residual_l1
+    for n, line in zip((1, 5, 9, 15), lines[1::2], strict=True):
+        np.testing.assert_allclose(line.get_ydata(), (residual / n) ** 2)
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ ALLOWED = {
     "cifar": BASE,
     "data": BASE | {"cifar"},
     "evaluation": {"metrics", "model"},
-    "figures": {"baselines", "paths", "runs", "tables"},
+    "figures": BASE | {"baselines", "runs", "tables"},
     "launch": {"paths", "runs"},
     "layers": BASE,
     "losses": {"metrics"},
