@@ -63,7 +63,7 @@ def test_a_constraint_is_one_exact_version_and_no_address():
 def test_no_front_door_names_an_address():
     for name in ("pyproject.toml", "constraints.txt", "environment.yml"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        assert not re.search(r"https?:|file:|\s@\s|index-url|find-links", text), name
+        assert not re.search(r"https?:|file:|\s@\s|index.url|find.links", text), name
 
 
 def test_what_pyproject_asks_for_is_pinned():
