@@ -20,24 +20,29 @@ class ConvLSTM(keras.layers.Layer):
     forget gate's starts at 1, the others at 0.
 
     The state before the first pass is zero, so U h and f c are zero too: with ``state=None`` neither the recurrent
-    convolution nor the forget gate is computed. The forget gate stands last for that, so that the other three are a
-    slice.
+    convolution nor the forget gate is computed. `later_weights` are those that only a later pass uses. The forget gate
+    has variables of its own for that: the gradient of a slice of one kernel costs as much as the convolution.
     """
 
-    def __init__(self, filters, kernel_size, hidden_kernel_size, strides=1, gain=GAIN, **kwargs):
+    def __init__(self, filters, kernel_size, hidden_kernel_size, strides=1, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.hidden_kernel_size = hidden_kernel_size
         self.strides = strides
-        self.gain = gain
 
     def build(self, input_shape):
-        k, u, n = self.kernel_size, self.hidden_kernel_size, self.filters
-        scaled = keras.initializers.VarianceScaling(self.gain**2, "fan_in", "truncated_normal")
-        self.input_kernel = self.add_weight((k, k, input_shape[-1], 4 * n), scaled, name="input_kernel")
+        k, u, depth, n = self.kernel_size, self.hidden_kernel_size, input_shape[-1], self.filters
+        self.input_kernel = self.add_weight((k, k, depth, 3 * n), "lecun_normal", name="input_kernel")
+        self.forget_kernel = self.add_weight((k, k, depth, n), "lecun_normal", name="forget_kernel")
         self.hidden_kernel = self.add_weight((u, u, n, 4 * n), "glorot_uniform", name="hidden_kernel")
-        self.bias = self.add_weight((4 * n,), _forget_one, name="bias")
+        self.bias = self.add_weight((3 * n,), "zeros", name="bias")
+        self.forget_bias = self.add_weight((n,), "ones", name="forget_bias")
+
+    @property
+    def later_weights(self):
+        """The variables that meet nothing but zeros in the first pass, and have no gradient there."""
+        return [self.forget_kernel, self.hidden_kernel, self.forget_bias]
 
     def call(self, inputs, state=None):
         """Images or features (batch, h, w, c), and the state of the pass before or None.
@@ -46,26 +51,20 @@ class ConvLSTM(keras.layers.Layer):
             The output h' (batch, ceil(h / strides), ceil(w / strides), filters) and the new state (h', c').
         """
         if state is None:
-            gates = 3 * self.filters
-            z = self._convolve(inputs, self.input_kernel[..., :gates], self.strides) + self.bias[:gates]
+            z = self._convolve(inputs, self.input_kernel, self.strides) + self.bias
             i, j, o = ops.split(z, 3, axis=-1)
             c = ops.sigmoid(i) * ops.tanh(j)
         else:
             h, c = state
-            z = self._convolve(inputs, self.input_kernel, self.strides) + self.bias
-            z = z + self._convolve(h, self.hidden_kernel, 1)
-            i, j, o, f = ops.split(z, 4, axis=-1)
+            kernel = ops.concatenate([self.input_kernel, self.forget_kernel], axis=-1)
+            z = self._convolve(inputs, kernel, self.strides) + self._convolve(h, self.hidden_kernel, 1)
+            i, j, o, f = ops.split(z + ops.concatenate([self.bias, self.forget_bias]), 4, axis=-1)
             c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(j)
         h = ops.sigmoid(o) * ops.tanh(c)
         return h, (h, c)
 
     def _convolve(self, x, kernel, strides):
         return ops.conv(x, kernel, strides=strides, padding="same", data_format="channels_last")
-
-
-def _forget_one(shape, dtype=None):
-    n = shape[0] // 4
-    return ops.concatenate([ops.zeros(3 * n, dtype), ops.ones(n, dtype)])
 
 
 class Binarizer(keras.layers.Layer):
@@ -77,6 +76,7 @@ class Binarizer(keras.layers.Layer):
 
     def __init__(self, bits, gain=GAIN, seed=None, **kwargs):
         super().__init__(**kwargs)
+        self.filters = bits
         scaled = keras.initializers.VarianceScaling(gain**2, "fan_in", "truncated_normal")
         self.convolution = keras.layers.Conv2D(
             bits, 1, activation="tanh", kernel_initializer=scaled, name="convolution"

@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from study.layers import Binarizer, ConvLSTM
-from study.presets import GAIN
+from study.presets import GAIN, OUTPUT_GAIN
 
 CELLS = {"lstm": ConvLSTM}
 RECONSTRUCTIONS = ("additive", "one_shot")
@@ -47,15 +47,15 @@ class Codec(keras.Model):
 
         self.encoder_conv = keras.layers.Conv2D(channels(64), 3, 2, "same", name="encoder_conv")
         self.encoder_cells = [
-            make(channels(n), k, u, strides=2, gain=gain, name=f"encoder_rnn_{i}")
-            for i, (n, k, u) in enumerate(ENCODER, 1)
+            make(channels(n), k, u, strides=2, name=f"encoder_rnn_{i}") for i, (n, k, u) in enumerate(ENCODER, 1)
         ]
         self.binarizer = Binarizer(BITS, gain=gain, seed=seed, name="binarizer")
         self.decoder_conv = keras.layers.Conv2D(channels(512), 1, name="decoder_conv")
         self.decoder_cells = [
-            make(channels(n), k, u, gain=gain, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
+            make(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
         ]
-        self.output_conv = keras.layers.Conv2D(3, 1, activation="tanh", name="output_conv")
+        larger = keras.initializers.VarianceScaling(OUTPUT_GAIN**2, "fan_avg", "uniform")  # than the usual, Glorot's
+        self.output_conv = keras.layers.Conv2D(3, 1, activation="tanh", kernel_initializer=larger, name="output_conv")
 
     def build(self, input_shape=None):
         """Makes every variable now, those that only a second pass uses too; `input_shape` changes nothing."""
@@ -151,7 +151,7 @@ def build_codec(
         activation: on the output of every layer but the binarizer and the last: "linear" as in T17, or "leaky_relu"
             with a slope of 0.01, the report's.
         iterations: passes where a call does not say.
-        gain: of the first weights, see `study.presets.GAIN`.
+        gain: of the binarizer's first weights, see `study.presets.GAIN`.
         seed: of the binarizer's noise; the weights' is that of `keras.utils.set_random_seed`.
 
     Raises:
@@ -191,7 +191,7 @@ def _layer_row(part, kind, layer, side):
         "hidden_kernel": f"{layer.hidden_kernel_size}x{layer.hidden_kernel_size}" if recurrent else "",
         "height": side,
         "width": side,
-        "channels": layer.weights[-1].shape[0] // (16 if upsampled else 4 if recurrent else 1),
+        "channels": layer.filters // (4 if upsampled else 1),
         "parameters": layer.count_params(),
     }
 

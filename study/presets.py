@@ -7,10 +7,12 @@ LEARNING_RATE = 0.01  # at its peak, the report's highest: warm-up from 0, then 
 WARM_UP = 0.05  # share of the steps
 CLIP_NORM = 1.0  # of the whole gradient
 BETA_2 = 0.98  # Adam's memory of squared gradients, 50 steps: at large batches a run has little more than 100
-# Standard deviation of the input kernels' first weights is GAIN / sqrt(fan in). At a gain of 1 a cell's output is a
-# quarter of its input at best (half from the input gate, half from the output gate), less LeakyReLU's half: after three
-# cells little is left but the binarizer's noise, and no gradient comes back.
-GAIN = 4.0
+# The first weights. A cell returns a quarter of a small signal, half from the input gate and half from the output gate,
+# and LeakyReLU leaves less: after three cells the code would be lost in the binarizer's noise, and no gradient comes
+# back. So the binarizer's kernel starts GAIN times as large as is usual, a run's `gain`, and the last one's
+# OUTPUT_GAIN times, for what the decoder's cells take away; all other weights are of the usual size.
+GAIN = 300.0
+OUTPUT_GAIN = 4.0
 ORDINARY_GAIN = 1.0
 
 
@@ -60,7 +62,7 @@ PRESETS = {
         epochs=15,
         batch_sizes=(8, 16, 32, 64, 128),
         train_sizes=(1024, 2048, 4096),
-        losses=LOSSES,
+        losses=LOSSES[:4],
         batch_size=32,
         train_size=2048,
         seeds=(0,),
@@ -88,8 +90,11 @@ PRESETS = {
         batch_size=0,
         train_size=8000,
         seeds=(0,),
-        # At the report's largest batch, where steps are fewest.
-        recipes=((1.0, 0.01, 1024), (4.0, 0.01, 1024), (8.0, 0.01, 1024), (4.0, 0.003, 1024), (4.0, 0.03, 1024)),
+        # At the report's largest batch, where steps are fewest, and at a small one.
+        recipes=(
+            *((gain, 0.01, batch_size) for batch_size in (64, 1024) for gain in (1.0, 30.0, 300.0, 3000.0)),
+            *((300.0, rate, batch_size) for batch_size in (64, 1024) for rate in (0.003, 0.03)),
+        ),
     ),
     # The report's own grid, and the two training sets that did not fit its memory: days of one T4.
     "report": Preset(

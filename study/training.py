@@ -57,7 +57,8 @@ def compiled_codec(run, steps):
     codec = _codec(run)
     if run.iterations == 1:  # weights that one pass does not use have no gradient
         for cell in codec.encoder_cells + codec.decoder_cells:
-            cell.hidden_kernel.trainable = False
+            for weight in cell.later_weights:
+                weight.trainable = False
     total = steps * run.epochs
     warm_up = round(WARM_UP * total)
     rate = keras.optimizers.schedules.CosineDecay(

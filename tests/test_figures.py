@@ -38,6 +38,14 @@ def test_curves_show_every_seed_the_mean_and_how_many(draw):
     np.testing.assert_allclose(axis.lines[3].get_ydata(), shown.groupby("epoch")[score].mean())
 
 
+def test_the_residual_loss_is_drawn_empty_while_its_runs_still_train(tmp_path, monkeypatch):
+    """A job of the grid shows all figures of its notebook."""
+    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
+    table = history(seeds=1).assign(study="loss", loss="l1", gain=GAIN)
+    figures.save(figures.residual_by_n(table), "smoke", "figure_9")
+    assert len(list(tmp_path.rglob("figure_9.*"))) == 2
+
+
 def test_the_residual_loss_is_of_one_kind_of_run_and_divided_by_n_squared():
     rows = history(seeds=1).query("study == 'batch_size' and batch_size == 32").assign(study="loss", loss="ms_ssim")
     table = pd.concat([rows.assign(gain=GAIN), rows.assign(gain=1.0, residual_l1=0.0)])

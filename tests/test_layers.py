@@ -34,8 +34,9 @@ def sigmoid(x):
 
 def lstm(cell, x, h, c):
     """T17 eq. 4 to 6, all four gates, with the weights of a ConvLSTM, whose gates stand in the order i, j, o, f."""
-    gates = convolve(x, array(cell.input_kernel), cell.strides)
-    gates = gates + convolve(h, array(cell.hidden_kernel)) + array(cell.bias)
+    kernel = np.concatenate([array(cell.input_kernel), array(cell.forget_kernel)], axis=-1)
+    bias = np.concatenate([array(cell.bias), array(cell.forget_bias)])
+    gates = convolve(x, kernel, cell.strides) + convolve(h, array(cell.hidden_kernel)) + bias
     i, j, o, f = np.split(gates, 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(j)
     return sigmoid(o) * np.tanh(c), c
@@ -46,7 +47,8 @@ def made_cell(kernel, hidden, strides, depth=5, filters=6):
     keras.utils.set_random_seed(0)
     cell = ConvLSTM(filters, kernel, hidden, strides=strides)
     cell.build((None, None, None, depth))
-    cell.bias.assign(normal(4 * filters))
+    cell.bias.assign(normal(3 * filters))
+    cell.forget_bias.assign(normal(filters, seed=1))
     return cell
 
 
@@ -98,26 +100,36 @@ def test_lstm_takes_back_the_state_it_gave():
 def test_lstm_forgets_nothing_at_first():
     cell = ConvLSTM(6, 3, 1)
     cell.build((None, None, None, 5))
-    np.testing.assert_array_equal(array(cell.bias), [0] * 18 + [1] * 6)
+    np.testing.assert_array_equal(array(cell.bias), [0] * 18)
+    np.testing.assert_array_equal(array(cell.forget_bias), [1] * 6)
     # With nothing to see and no output to remember, the gate alone decides what is left of the cell.
     c = normal(1, 4, 4, 6)
     _, (_, kept) = cell(np.zeros((1, 4, 4, 5), np.float32), (np.zeros_like(c), c))
     np.testing.assert_allclose(array(kept), c / (1 + np.exp(-1)), atol=1e-6)
 
 
-def test_lstm_gain_is_that_of_the_input_kernel():
+def test_lstm_first_weights_keep_the_size_of_what_comes_in():
     keras.utils.set_random_seed(0)
-    for gain in 1.0, 2.0:
-        cell = ConvLSTM(64, 3, 1, gain=gain)
-        cell.build((None, None, None, 64))
-        assert array(cell.input_kernel).std() == pytest.approx(gain / np.sqrt(3 * 3 * 64), rel=0.02)
-        assert np.abs(array(cell.hidden_kernel)).max() == pytest.approx(np.sqrt(6 / (64 + 256)), rel=0.01)
+    cell = ConvLSTM(64, 3, 1)
+    cell.build((None, None, None, 64))
+    for kernel in cell.input_kernel, cell.forget_kernel:
+        assert array(kernel).std() == pytest.approx(1 / np.sqrt(3 * 3 * 64), rel=0.02)
+    assert np.abs(array(cell.hidden_kernel)).max() == pytest.approx(np.sqrt(6 / (64 + 256)), rel=0.01)
 
 
 def test_lstm_has_its_hidden_weights_before_a_second_step():
     cell = ConvLSTM(6, 3, 1)
     cell(normal(1, 4, 4, 5))
-    assert [variable.shape for variable in cell.variables] == [(3, 3, 5, 24), (1, 1, 6, 24), (24,)]
+    shapes = [(3, 3, 5, 18), (3, 3, 5, 6), (1, 1, 6, 24), (18,), (6,)]
+    assert [variable.shape for variable in cell.variables] == shapes
+
+
+def test_gain_is_that_of_the_binarizers_first_weights():
+    keras.utils.set_random_seed(0)
+    for gain in 1.0, 300.0:
+        binarizer = Binarizer(32, gain=gain)
+        binarizer.build((None, None, None, 512))
+        assert array(binarizer.convolution.kernel).std() == pytest.approx(gain / np.sqrt(512), rel=0.02)
 
 
 def made_binarizer(values, seed=0):
