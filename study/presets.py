@@ -25,14 +25,14 @@ class Preset:
     epochs: int
     batch_sizes: tuple[int, ...]
     train_sizes: tuple[int, ...]  # beyond the data's own number: by rotation
-    losses: tuple[tuple[str, float], ...]  # loss and gain of the first weights
+    losses: tuple[tuple[str, float], ...]  # loss and gain of the binarizer's first weights
     batch_size: int
     train_size: int
     seeds: tuple[int, ...]
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
 
 
-# The report says that L1 returns the average image: tried with our first weights and with the ordinary ones.
+# The report says that L1 returns the average image: tried with our first weights and with a binarizer of ordinary ones.
 LOSSES = (
     ("ms_ssim", GAIN),
     ("report", GAIN),
@@ -47,11 +47,11 @@ PRESETS = {
     "smoke": Preset(
         data="photographs",
         width=1 / 8,
-        epochs=4,
-        batch_sizes=(16, 32),
+        epochs=6,
+        batch_sizes=(8, 16),
         train_sizes=(256, 512),
         losses=(("ms_ssim", GAIN), ("l1", GAIN), ("l1", ORDINARY_GAIN)),
-        batch_size=16,
+        batch_size=8,
         train_size=512,
         seeds=(0,),
     ),

@@ -1,68 +1,193 @@
-"""How fast a training step is, beside the network as the report's code built it: `make bench`.
+"""How fast a training step is, beside the other ways of doing it: `make bench`.
 
-Both take turns in one process, so that a machine that slows down slows both. Prints images a second, median and range
-over the rounds, and the ratio of the medians; writes results/benchmarks/training.csv.
+All networks of a case take turns in one process, A B C A B C, so that a machine that slows down slows all of them; the
+largest matrix product takes its turn too. Time to the first step and peak memory come from a process of their own.
+Prints the table and writes results/benchmarks/training.csv, one row a case and network.
 """
 
+import json
+import os
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
+import plain_torch
+import torch
 from tqdm.auto import tqdm
 
-from study import losses, paths, reported, runs
-from study.model import build_codec
+from study import losses, paths, presets, reported, runs
+from study.model import DECODER, ENCODER, build_codec
 
-ROUNDS = 5
-STEPS = 2  # of a round
-CASES = ((1 / 4, 32), (1 / 4, 128), (1.0, 32))  # width and batch size
+PRODUCT = 2048  # side of the matrix product
+# Width, passes, batch size, and rounds: as many as a quarter of an hour allows.
+CASES = (
+    (1.0, 1, 32, 7),
+    (1.0, 1, 128, 3),
+    (1.0, 1, 512, 3),
+    (1.0, 4, 32, 3),
+    (1.0, 16, 32, 3),
+    (0.25, 1, 64, 9),
+    (0.25, 8, 32, 5),
+    (0.25, 16, 32, 3),
+)
 
 
-def study_network(width):
-    codec = build_codec(width=width, activation="leaky_relu")
-    for cell in codec.encoder_cells + codec.decoder_cells:
-        for weight in cell.later_weights:  # as in training with one pass
-            weight.trainable = False
+def study_network(width, iterations, policy="float32"):
+    keras.config.set_dtype_policy(policy)
+    codec = build_codec(width=width, iterations=iterations)
+    keras.config.set_dtype_policy("float32")
+    if iterations == 1:  # as in training
+        for cell in codec.encoder_cells + codec.decoder_cells:
+            for weight in cell.later_weights:
+                weight.trainable = False
+    optimizer = keras.optimizers.Adam(1e-3, beta_2=presets.BETA_2, global_clipnorm=presets.CLIP_NORM)
+    codec.compile(optimizer, loss=losses.loss("l1"), jit_compile=keras.backend.backend() == "jax")
     return codec
 
 
-def report_network(width):
-    """With one pass as an axis, as the loss has it."""
-    return keras.Sequential([reported.report_network(width), keras.layers.Reshape((1, 32, 32, 3))])
+def report_network(width, iterations):
+    """With one pass as an axis, as the loss has it. Without XLA, as the report was: on a CPU it is slower."""
+    network = keras.Sequential([reported.report_network(width), keras.layers.Reshape((1, 32, 32, 3))])
+    network.compile(keras.optimizers.Adam(1e-3), loss=losses.loss("l1"), jit_compile=False)
+    return network
 
 
-def images_a_second(network, batch):
+NETWORKS = {
+    "this study": study_network,
+    "this study, mixed_bfloat16": lambda width, iterations: study_network(width, iterations, "mixed_bfloat16"),
+    "plain PyTorch": plain_torch.Trainer,
+    "report's code": report_network,
+}
+
+
+def networks_of(iterations):
+    """The report's code has no second pass."""
+    return [name for name in NETWORKS if iterations == 1 or name != "report's code"]
+
+
+def operations(width, iterations):
+    """Floating-point operations that one image's training step needs: two a multiplication, three times forwards.
+
+    The first pass needs no hidden convolution and no forget gate, see `study.layers.ConvLSTM`.
+    """
+
+    def convolution(kernel, depth, filters, side):
+        return kernel**2 * depth * filters * side**2
+
+    def n(channels):
+        return round(channels * width)
+
+    first = later = convolution(3, 3, n(64), 16) + convolution(1, n(512), 32, 2)
+    first = later = first + convolution(1, 32, n(512), 2) + convolution(1, n(32), 3, 32)
+    depth, cells = n(64), []
+    for side, (filters, kernel, hidden) in zip((8, 4, 2, 2, 4, 8, 16), ENCODER + DECODER, strict=True):
+        cells.append((depth, n(filters), kernel, hidden, side))
+        depth = n(filters) // (4 if len(cells) > len(ENCODER) else 1)
+        depth = n(512) if len(cells) == len(ENCODER) else depth
+    for depth, filters, kernel, hidden, side in cells:
+        first += convolution(kernel, depth, 3 * filters, side)
+        later += convolution(kernel, depth, 4 * filters, side) + convolution(hidden, filters, 4 * filters, side)
+    return 2 * 3 * (first + (iterations - 1) * later)
+
+
+def images(batch_size):
+    return np.random.default_rng(0).random((batch_size, 32, 32, 3), np.float32)
+
+
+def product_rate(dtype):
+    """Operations a second of a product of two square matrices, the better library's."""
+    a = torch.randn(PRODUCT, PRODUCT).to(getattr(torch, dtype))
+    b = keras.ops.cast(keras.random.normal((PRODUCT, PRODUCT)), dtype)
+    rates = []
+    for multiply in (lambda: a @ a, lambda: keras.ops.convert_to_numpy(keras.ops.matmul(b, b)[0, 0])):
+        started = time.perf_counter()
+        multiply()
+        rates.append(2 * PRODUCT**3 / (time.perf_counter() - started))
+    return max(rates)
+
+
+def first_step(name, width, iterations, batch_size):
+    """Seconds from nothing built to the end of the first step, and the process's peak memory in GiB after a second."""
+    batch = images(batch_size)
     started = time.perf_counter()
-    for _ in range(STEPS):
+    network = NETWORKS[name](width, iterations)
+    network.train_on_batch(batch, batch)
+    seconds = time.perf_counter() - started
+    network.train_on_batch(batch, batch)
+    return {"first_step_s": seconds, "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def elsewhere(*arguments):
+    """`first_step` in a process of its own."""
+    command = [sys.executable, __file__, json.dumps(arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{arguments}: {done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(width, iterations, batch_size, rounds):
+    batch = images(batch_size)
+    networks = {name: NETWORKS[name](width, iterations) for name in networks_of(iterations)}
+    for network in networks.values():  # compiles and warms up
         network.train_on_batch(batch, batch)
-    return STEPS * len(batch) / (time.perf_counter() - started)
-
-
-def measure(width, batch_size):
-    batch = np.random.default_rng(0).random((batch_size, 32, 32, 3), np.float32)
-    networks = {"this study": study_network(width), "report's code": report_network(width)}
-    for network in networks.values():
-        # XLA is left out for both: on a CPU it is slower, and the report did without.
-        network.compile(keras.optimizers.Adam(), loss=losses.loss("ms_ssim"), jit_compile=False)
-        images_a_second(network, batch)  # compiles and warms up
-    speeds = {name: [] for name in networks}
-    for _ in range(ROUNDS):
+    speeds, rates = {name: [] for name in networks}, {"float32": [], "bfloat16": []}
+    for _ in range(rounds):
         for name, network in networks.items():
-            speeds[name].append(images_a_second(network, batch))
-    facts = {"backend": keras.backend.backend(), "keras": keras.__version__, "machine": platform.machine()}
-    slowest = statistics.median(speeds["report's code"])
+            started = time.perf_counter()
+            network.train_on_batch(batch, batch)
+            speeds[name].append(batch_size / (time.perf_counter() - started))
+        for dtype, figures in rates.items():
+            figures.append(product_rate(dtype))
+    medians = {name: statistics.median(figures) for name, figures in speeds.items()}
+    rate = {dtype: max(figures) for dtype, figures in rates.items()}
+    case = {"width": width, "iterations": iterations, "batch_size": batch_size}
     return [
-        {"width": width, "batch_size": batch_size, "network": name, "images_a_second": statistics.median(figures)}
-        | {"low": min(figures), "high": max(figures), "ratio": statistics.median(figures) / slowest, "rounds": ROUNDS}
-        | facts
-        for name, figures in speeds.items()
+        case
+        | {"network": name, "images_a_second": medians[name], "low": min(speeds[name]), "high": max(speeds[name])}
+        | {"to_pytorch": medians[name] / medians["plain PyTorch"]}
+        | {"share_of_product": medians[name] * operations(width, iterations) / rate[_dtype(name)]}
+        | elsewhere(name, width, iterations, batch_size)
+        | {"rounds": rounds, "product_gflops": rate[_dtype(name)] / 1e9}
+        | machine()
+        for name in networks
     ]
 
 
+def _dtype(name):
+    return "bfloat16" if "bfloat16" in name else "float32"
+
+
+def machine():
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
+    return {
+        "machine": ", ".join(sorted(names)) or platform.processor() or platform.machine(),
+        "threads": os.cpu_count(),
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "torch": torch.__version__,
+    }
+
+
 if __name__ == "__main__":
-    table = pd.DataFrame([row for case in tqdm(CASES, desc="cases") for row in measure(*case)])
+    if len(sys.argv) > 1:
+        print(json.dumps(first_step(*json.loads(sys.argv[1]))))
+        sys.exit()
+    rows = []
+    for case in tqdm(CASES, desc="cases"):
+        rows += measure(*case)
+        table = pd.DataFrame(rows)
+        print(
+            table.drop(columns=list(machine()))
+            .tail(len(networks_of(case[1])))
+            .to_string(index=False, float_format="%.3g")
+        )
     runs.write(paths.tables("benchmarks") / "training.csv", table.to_csv(index=False, float_format="%.4g").encode())
-    print(table.to_string(index=False, float_format="%.4g"))
