@@ -79,7 +79,7 @@ class Binarizer(keras.layers.Layer):
         self.filters = bits
         scaled = keras.initializers.VarianceScaling(gain**2, "fan_in", "truncated_normal")
         self.convolution = keras.layers.Conv2D(
-            bits, 1, activation="tanh", kernel_initializer=scaled, name="convolution"
+            bits, 1, activation="tanh", kernel_initializer=scaled, dtype=self.dtype_policy, name="convolution"
         )
         self.seed_generator = keras.random.SeedGenerator(seed)
 

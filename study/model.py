@@ -9,6 +9,8 @@
 Weights are shared by all passes; states are carried from one to the next. The binarizer has no state.
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
@@ -35,27 +37,31 @@ class Codec(keras.Model):
     padded by repeating the last row and column, and cropped back.
     """
 
-    def __init__(self, cell, width, reconstruction, activation, iterations, gain, seed):
-        super().__init__(name="codec")
-        make = CELLS[cell]
+    def __init__(self, cell, width, reconstruction, activation, iterations, gain, policy, seed):
+        super().__init__(name="codec", dtype=policy, autocast=False)  # images come in as they are
+        make, conv = partial(CELLS[cell], dtype=policy), partial(keras.layers.Conv2D, dtype=policy)
         self.additive = reconstruction == "additive"
         self.iterations = iterations
-        self.activation = keras.layers.LeakyReLU(0.01) if activation == "leaky_relu" else keras.layers.Identity()
+        self.activation = (
+            keras.layers.LeakyReLU(0.01, dtype=policy)
+            if activation == "leaky_relu"
+            else keras.layers.Identity(dtype=policy)
+        )
 
         def channels(full):
             return round(full * width)
 
-        self.encoder_conv = keras.layers.Conv2D(channels(64), 3, 2, "same", name="encoder_conv")
+        self.encoder_conv = conv(channels(64), 3, 2, "same", name="encoder_conv")
         self.encoder_cells = [
             make(channels(n), k, u, strides=2, name=f"encoder_rnn_{i}") for i, (n, k, u) in enumerate(ENCODER, 1)
         ]
-        self.binarizer = Binarizer(BITS, gain=gain, seed=seed, name="binarizer")
-        self.decoder_conv = keras.layers.Conv2D(channels(512), 1, name="decoder_conv")
+        self.binarizer = Binarizer(BITS, gain=gain, seed=seed, dtype=policy, name="binarizer")
+        self.decoder_conv = conv(channels(512), 1, name="decoder_conv")
         self.decoder_cells = [
             make(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
         ]
         larger = keras.initializers.VarianceScaling(OUTPUT_GAIN**2, "fan_avg", "uniform")  # than the usual, Glorot's
-        self.output_conv = keras.layers.Conv2D(3, 1, activation="tanh", kernel_initializer=larger, name="output_conv")
+        self.output_conv = conv(3, 1, activation="tanh", kernel_initializer=larger, name="output_conv")
 
     def build(self, input_shape=None):
         """Makes every variable now, those that only a second pass uses too; `input_shape` changes nothing."""
@@ -107,7 +113,7 @@ class Codec(keras.Model):
             raise ValueError(f"iterations={n}: the codec runs from 1 to {MAX_ITERATIONS} passes; ask for one of those.")
         if "float" not in keras.backend.standardize_dtype(images.dtype):
             raise ValueError(f"The images are {images.dtype}, not floats in [0, 1]; divide 8-bit images by 255.")
-        target = _pad(ops.cast(images, self.compute_dtype)) - 0.5
+        target = _pad(ops.cast(images, "float32")) - 0.5  # what passes add up is in full precision
         residual, reconstruction, encoder_state, decoder_state = target, 0.0, None, None
         all_bits, reconstructions = [], []
         for _ in range(n):
@@ -119,7 +125,7 @@ class Codec(keras.Model):
         return ops.stack(all_bits, axis=1), ops.stack(reconstructions, axis=1)
 
     def _encode_pass(self, residual, state, training):
-        x = self.activation(self.encoder_conv(residual))
+        x = self.activation(self.encoder_conv(ops.cast(residual, self.compute_dtype)))
         new_state = []
         for cell, cell_state in zip(self.encoder_cells, state or [None] * len(ENCODER), strict=True):
             h, cell_state = cell(x, cell_state)
@@ -134,12 +140,19 @@ class Codec(keras.Model):
             h, cell_state = cell(x, cell_state)
             x = ops.depth_to_space(self.activation(h), 2)
             new_state.append(cell_state)
-        decoded = self.output_conv(x) / 2
+        decoded = ops.cast(self.output_conv(x), "float32") / 2
         return decoded + reconstruction if self.additive else decoded, new_state
 
 
 def build_codec(
-    cell="lstm", width=1.0, reconstruction="additive", activation="linear", iterations=1, gain=GAIN, seed=0
+    cell="lstm",
+    width=1.0,
+    reconstruction="additive",
+    activation="linear",
+    iterations=1,
+    gain=GAIN,
+    policy="float32",
+    seed=0,
 ):
     """A codec with all its variables made.
 
@@ -152,6 +165,7 @@ def build_codec(
             with a slope of 0.01, the report's.
         iterations: passes where a call does not say.
         gain: of the binarizer's first weights, see `study.presets.GAIN`.
+        policy: Keras' dtype policy, such as "mixed_bfloat16"; see `study.precision`.
         seed: of the binarizer's noise; the weights' is that of `keras.utils.set_random_seed`.
 
     Raises:
@@ -162,7 +176,7 @@ def build_codec(
     _expect("activation", activation, ACTIVATIONS)
     if width <= 0 or (32 * width) % 1:
         raise ValueError(f"width={width}: expected a multiple of 1/32, such as 0.125, 0.25 or 1.0.")
-    codec = Codec(cell, width, reconstruction, activation, iterations, gain, seed)
+    codec = Codec(cell, width, reconstruction, activation, iterations, gain, policy, seed)
     codec.build()
     return codec
 

@@ -45,11 +45,15 @@ class Run:
     iterations: int = 1
     gain: float = GAIN
     protocol: str = "equal_epochs"
+    precision: str = "float32"
 
     @property
     def id(self) -> str:
         """A name to read, and a hash over all parameters: a changed one makes another run."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        parameters = asdict(self)
+        if self.precision == "float32":  # the first runs had no other, and keep their names
+            del parameters["precision"]
+        digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
         setting = "-".join(f"{getattr(self, field)}" for field in STUDIES[self.study][1])
         return f"{setting}-seed-{self.seed}-{digest}"
 

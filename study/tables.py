@@ -5,6 +5,7 @@ collecting keeps those rows where the run's folder is not there.
 """
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ HISTORY = (
 RUNS = [
     *("preset", "run", *runs.parameters(), "status", "epochs_done", "mean_image_psnr", "parameters"),
     *"colour_spread data_colour_spread output_spread fingerprint".split(),
-    *"seconds threads backend device python keras engine commit".split(),
+    *"seconds threads backend device policy python keras engine commit".split(),
 ]
 SAMPLES = (
     "preset run choice rank image psnr ssim ms_ssim jpeg_bytes jpeg_payload jpeg_psnr jpeg_ssim "
@@ -119,7 +120,7 @@ def collect(preset: str) -> pd.DataFrame:
 
 
 def _from_folder(preset, run):
-    manifest = runs.read_manifest(run) | {"preset": preset}
+    manifest = asdict(run) | runs.read_manifest(run) | {"preset": preset}
     history = pd.read_csv(run.folder / "history.csv")
     for column in HISTORY:
         if column not in history.columns:

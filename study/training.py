@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import data, losses, metrics, paths, runs
+from study import data, losses, metrics, paths, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, WARM_UP
@@ -65,8 +65,8 @@ def compiled_codec(run, steps):
         0.0, total - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
-    optimizer.build(codec.trainable_variables)
     codec.compile(optimizer, loss=losses.loss(run.loss), jit_compile=keras.backend.backend() == "jax")
+    codec.optimizer.build(codec.trainable_variables)
     return codec
 
 
@@ -91,7 +91,7 @@ def trained_codec(run):
 
 def _codec(run):
     options = {"activation": run.activation, "iterations": run.iterations, "gain": run.gain, "seed": run.seed}
-    return build_codec(run.cell, run.width, run.reconstruction, **options)
+    return build_codec(run.cell, run.width, run.reconstruction, policy=precision.policy(run.precision), **options)
 
 
 class Progress(keras.callbacks.Callback):
@@ -200,7 +200,8 @@ class Progress(keras.callbacks.Callback):
             "seconds": round(self.seconds, 1),
             "backend": backend,
             "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count()),
-            "device": str(keras.ops.zeros(()).device).rsplit("/device:")[-1],
+            "device": precision.device(),
+            "policy": self.model.dtype_policy.name,
             "python": platform.python_version(),
             "keras": keras.__version__,
             "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",

@@ -29,12 +29,13 @@ ALLOWED = {
     "model": BASE | {"data", "layers", "metrics"},
     "paths": set(),
     "pictures": {"baselines", "canvas"},
+    "precision": set(),
     "presets": set(),
     "reported": set(),
     "runs": BASE,
     "samples": {"baselines", "evaluation", "training"},
     "tables": BASE | {"runs"},
-    "training": BASE | {"data", "evaluation", "losses", "metrics", "model", "runs"},
+    "training": BASE | {"data", "evaluation", "losses", "metrics", "model", "precision", "runs"},
 }
 WITHOUT_KERAS = ["baselines", "canvas", "figures", "launch", "paths", "pictures", "presets", "runs", "tables"]
 MOST_LINES = 260

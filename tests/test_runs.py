@@ -18,7 +18,7 @@ def test_equal_parameters_give_one_id_and_any_changed_one_another():
     run = runs.plan("smoke", "batch_size")[0]
     assert replace(run).id == run.id
     other = {"study": "train_size", "data": "excerpt", "loss": "l1", "cell": "gru", "reconstruction": "one_shot"}
-    other |= {"activation": "linear", "protocol": "equal_steps"}
+    other |= {"activation": "linear", "protocol": "equal_steps", "precision": "auto"}
     for name in runs.parameters():
         changed = replace(run, **{name: other.get(name) or getattr(run, name) + 1})
         assert changed.id != run.id, name
