@@ -6,24 +6,21 @@ Prints the table and writes results/benchmarks/training.csv, one row a case and 
 """
 
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 import plain_torch
 import torch
+from common import images, save, study_network
 from tqdm.auto import tqdm
 
-from study import losses, paths, presets, reported, runs
-from study.model import DECODER, ENCODER, build_codec
+from study import losses, reported
+from study.model import DECODER, ENCODER
 
 PRODUCT = 2048  # side of the matrix product
 # Width, passes, batch size, and rounds: as many as a quarter of an hour allows.
@@ -37,19 +34,6 @@ CASES = (
     (0.25, 8, 32, 5),
     (0.25, 16, 32, 3),
 )
-
-
-def study_network(width, iterations, policy="float32"):
-    keras.config.set_dtype_policy(policy)
-    codec = build_codec(width=width, iterations=iterations)
-    keras.config.set_dtype_policy("float32")
-    if iterations == 1:  # as in training
-        for cell in codec.encoder_cells + codec.decoder_cells:
-            for weight in cell.later_weights:
-                weight.trainable = False
-    optimizer = keras.optimizers.Adam(1e-3, beta_2=presets.BETA_2, global_clipnorm=presets.CLIP_NORM)
-    codec.compile(optimizer, loss=losses.loss("l1"), jit_compile=keras.backend.backend() == "jax")
-    return codec
 
 
 def report_network(width, iterations):
@@ -95,10 +79,6 @@ def operations(width, iterations):
         first += convolution(kernel, depth, 3 * filters, side)
         later += convolution(kernel, depth, 4 * filters, side) + convolution(hidden, filters, 4 * filters, side)
     return 2 * 3 * (first + (iterations - 1) * later)
-
-
-def images(batch_size):
-    return np.random.default_rng(0).random((batch_size, 32, 32, 3), np.float32)
 
 
 def product_rate(dtype):
@@ -155,26 +135,13 @@ def measure(width, iterations, batch_size, rounds):
         | {"to_pytorch": medians[name] / medians["plain PyTorch"]}
         | {"share_of_product": medians[name] * operations(width, iterations) / rate[_dtype(name)]}
         | elsewhere(name, width, iterations, batch_size)
-        | {"rounds": rounds, "product_gflops": rate[_dtype(name)] / 1e9}
-        | machine()
+        | {"rounds": rounds, "product_gflops": rate[_dtype(name)] / 1e9, "torch": torch.__version__}
         for name in networks
     ]
 
 
 def _dtype(name):
     return "bfloat16" if "bfloat16" in name else "float32"
-
-
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
-    return {
-        "machine": ", ".join(sorted(names)) or platform.processor() or platform.machine(),
-        "threads": os.cpu_count(),
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "torch": torch.__version__,
-    }
 
 
 if __name__ == "__main__":
@@ -184,10 +151,4 @@ if __name__ == "__main__":
     rows = []
     for case in tqdm(CASES, desc="cases"):
         rows += measure(*case)
-        table = pd.DataFrame(rows)
-        print(
-            table.drop(columns=list(machine()))
-            .tail(len(networks_of(case[1])))
-            .to_string(index=False, float_format="%.3g")
-        )
-    runs.write(paths.tables("benchmarks") / "training.csv", table.to_csv(index=False, float_format="%.4g").encode())
+        save("training", pd.DataFrame(rows))

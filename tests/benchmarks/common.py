@@ -1,0 +1,44 @@
+"""What the benchmarks share: the study's training step, images, and what machine they ran on."""
+
+import os
+import platform
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from study import losses, paths, presets, runs
+from study.model import build_codec
+
+
+def study_network(width, iterations, policy="float32"):
+    codec = build_codec(width=width, iterations=iterations, policy=policy)
+    if iterations == 1:  # as in training
+        for cell in codec.encoder_cells + codec.decoder_cells:
+            for weight in cell.later_weights:
+                weight.trainable = False
+    optimizer = keras.optimizers.Adam(1e-3, beta_2=presets.BETA_2, global_clipnorm=presets.CLIP_NORM)
+    codec.compile(optimizer, loss=losses.loss("l1"), jit_compile=keras.backend.backend() == "jax")
+    return codec
+
+
+def images(batch_size):
+    return np.random.default_rng(0).random((batch_size, 32, 32, 3), np.float32)
+
+
+def machine():
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
+    return {
+        "machine": ", ".join(sorted(names)) or platform.processor() or platform.machine(),
+        "threads": os.cpu_count(),
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+    }
+
+
+def save(name, table):
+    """Prints a table and writes results/benchmarks/<name>.csv, each row with its machine."""
+    print(table.to_string(index=False, float_format="%.3g"), flush=True)
+    table = table.assign(**machine())
+    runs.write(paths.tables("benchmarks") / f"{name}.csv", table.to_csv(index=False, float_format="%.4g").encode())
