@@ -32,11 +32,11 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def lstm(cell, x, h, c):
-    """T17 eq. 4 to 6, all four gates, with the weights of a ConvLSTM, whose gates stand in the order i, j, o, f."""
-    kernel = np.concatenate([array(cell.input_kernel), array(cell.forget_kernel)], axis=-1)
-    bias = np.concatenate([array(cell.bias), array(cell.forget_bias)])
-    gates = convolve(x, kernel, cell.strides) + convolve(h, array(cell.hidden_kernel)) + bias
+def lstm(cell, x, h, c, values=array):
+    """T17 eq. 4 to 6, all four gates in the order i, j, o, f, with the weights that `values` gives for a variable."""
+    kernel = np.concatenate([values(cell.input_kernel), values(cell.forget_kernel)], axis=-1)
+    bias = np.concatenate([values(cell.bias), values(cell.forget_bias)])
+    gates = convolve(x, kernel, cell.strides) + convolve(h, values(cell.hidden_kernel)) + bias
     i, j, o, f = np.split(gates, 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(j)
     return sigmoid(o) * np.tanh(c), c
