@@ -4,12 +4,15 @@ T17 = Toderici et al., "Full Resolution Image Compression with Recurrent Neural 
 T15 = Toderici et al., "Variable Rate Image Compression with Recurrent Neural Networks", arXiv 1511.06085.
 """
 
+from functools import cache
+
 import keras
+import numpy as np
 from keras import ops
 
 from study.presets import GAIN
 
-SMALL_MAP = 2  # pixels a side
+SMALL_MAP = 4  # pixels a side of the output
 
 
 class ConvLSTM(keras.layers.Layer):
@@ -72,24 +75,30 @@ class ConvLSTM(keras.layers.Layer):
 
 
 def _product(x, kernel, strides):
-    """The same convolution as one product of matrices: each row all pixels that an output pixel sees.
+    """The same convolution as two products of matrices: one gathers what each output pixel sees, the other weighs it.
 
-    At 2x2 pixels libraries for convolutions are at a quarter of their speed, because they share out work by pixels.
+    On maps this small libraries for convolutions are at a fraction of their speed, because they share out the work by
+    pixels. Gathering by a matrix of 0 and 1 has a simple gradient, and costs little: to the weighing as the input's
+    pixels to the filters.
     """
-    size, depth, filters = kernel.shape[1:]
-    (top, bottom), (left, right) = (_padding(side, size, strides) for side in x.shape[1:3])
-    height, width = (-(-side // strides) for side in x.shape[1:3])
-    x = ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    rows, columns = (height - 1) * strides + 1, (width - 1) * strides + 1
-    seen = [x[:, i : i + rows : strides, j : j + columns : strides] for i in range(size) for j in range(size)]
-    seen = ops.reshape(ops.concatenate(seen, axis=-1), (-1, size * size * depth))
-    return ops.reshape(ops.matmul(seen, ops.reshape(kernel, (-1, filters))), (-1, height, width, filters))
+    (height, width), (size, depth, filters) = x.shape[1:3], kernel.shape[1:]
+    views = ops.cast(_views(height, width, size, strides), x.dtype)
+    seen = ops.matmul(views, ops.reshape(x, (-1, height * width, depth)))
+    z = ops.matmul(ops.reshape(seen, (-1, size * size * depth)), ops.reshape(kernel, (-1, filters)))
+    return ops.reshape(z, (-1, -(-height // strides), -(-width // strides), filters))
 
 
-def _padding(side, size, strides):
-    """Zeros before and after: as many as make ceil(side / strides) outputs, the odd one after."""
-    total = max((-(-side // strides) - 1) * strides + size - side, 0)
-    return total // 2, total - total // 2
+@cache
+def _views(height, width, size, strides):
+    """Which input pixel (a column) each tap of the kernel at each output pixel (a row) sees; none for padding."""
+
+    def axis(side):
+        steps = -(-side // strides)
+        before = max((steps - 1) * strides + size - side, 0) // 2  # of the padding, the odd one comes after
+        seen = strides * np.arange(steps)[:, None] + np.arange(size) - before
+        return (seen[..., None] == np.arange(side)).astype("float32")
+
+    return np.einsum("rih,cjw->rcijhw", axis(height), axis(width)).reshape(-1, height * width)
 
 
 class Binarizer(keras.layers.Layer):

@@ -19,6 +19,7 @@ def study_network(width, iterations, policy="float32"):
                 weight.trainable = False
     optimizer = keras.optimizers.Adam(1e-3, beta_2=presets.BETA_2, global_clipnorm=presets.CLIP_NORM)
     codec.compile(optimizer, loss=losses.loss("l1"), jit_compile=keras.backend.backend() == "jax")
+    codec.optimizer.build(codec.trainable_variables)  # or the step is traced twice
     return codec
 
 
