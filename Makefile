@@ -48,10 +48,10 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 	MPLBACKEND=Agg .venv/bin/python -m pytest tests
 	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
-# PyTorch, at the version of constraints.txt, is what the training step is measured beside.
+# PyTorch, at the version of constraints.txt, is what the training step is measured beside; JAX another of Keras' engines.
 bench: .venv/.ready ## how fast training is, beside other ways of doing it
-	$(PIP) -c constraints.txt -e '.[torch]'
-	for part in training coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
+	$(PIP) -c constraints.txt -e '.[jax,torch]'
+	for part in training backends coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
 
 gpu: .venv/.ready ## add TensorFlow's CUDA libraries to .venv (NVIDIA, several GB)
 	$(PIP) -c constraints.txt -e '.[gpu]'

@@ -28,8 +28,10 @@ class Preset:
     losses: tuple[tuple[str, float], ...]  # loss and gain of the binarizer's first weights
     batch_size: int
     train_size: int
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # of the batch-size and the train-size study
+    loss_seeds: tuple[int, ...] = (0,)  # of the loss study
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
+    precisions: tuple[str, ...] = ()
 
 
 # The report says that L1 returns the average image: tried with our first weights and with a binarizer of ordinary ones.
@@ -72,12 +74,13 @@ PRESETS = {
         data="excerpt",
         width=1 / 4,
         epochs=15,
-        batch_sizes=(32, 64, 128, 512, 1024),
+        batch_sizes=(32, 64, 128, 256, 512, 1024),
         train_sizes=(4726, 9453, 18906),
         losses=LOSSES,
         batch_size=128,
         train_size=9453,
-        seeds=(0,),
+        seeds=(0, 1, 2, 3, 4),
+        loss_seeds=(0, 1, 2),
     ),
     # How the recipe was found: on training images set aside, so that no published validation image chose anything.
     "recipe": Preset(
@@ -96,6 +99,19 @@ PRESETS = {
             *((300.0, rate, batch_size) for batch_size in (64, 1024) for rate in (0.003, 0.03)),
         ),
     ),
+    # What 16 bits do to quality, at the excerpt's middle setting.
+    "precision": Preset(
+        data="excerpt",
+        width=1 / 4,
+        epochs=15,
+        batch_sizes=(),
+        train_sizes=(),
+        losses=(),
+        batch_size=128,
+        train_size=9453,
+        seeds=(0, 1, 2),
+        precisions=("float32", "mixed_bfloat16"),
+    ),
     # The report's own grid, and the two training sets that did not fit its memory: days of one T4.
     "report": Preset(
         data="cifar",
@@ -107,6 +123,7 @@ PRESETS = {
         batch_size=128,
         train_size=100_000,
         seeds=(0, 1, 2, 3, 4),
+        loss_seeds=(0, 1, 2),
     ),
 }
 

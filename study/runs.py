@@ -22,6 +22,7 @@ STUDIES = {
     "train_size": ("04_train_size_study", ("train_size",)),
     "loss": ("06_loss_study", ("loss", "gain")),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
+    "precision": ("02_model_build", ("precision",)),
 }
 SETTINGS = tuple(dict.fromkeys(field for _, fields in STUDIES.values() for field in fields))
 
@@ -80,9 +81,11 @@ def plan(preset_name: str, study: str, **only) -> list[Run]:
         "train_size": [{"train_size": n} for n in p.train_sizes],
         "loss": [{"loss": loss, "gain": gain} for loss, gain in p.losses],
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
+        "precision": [{"precision": name} for name in p.precisions],
     }[study]
+    seeds = p.loss_seeds if study == "loss" else p.seeds
     same = {"study": study, "data": p.data, "width": p.width, "epochs": p.epochs}
-    runs = [Run(**(same | base | setting), seed=seed) for setting in settings for seed in p.seeds]
+    runs = [Run(**(same | base | setting), seed=seed) for setting in settings for seed in seeds]
     for field, values in only.items():
         known = {getattr(run, field) for run in runs}
         if unknown := [value for value in values if value not in known]:

@@ -15,7 +15,7 @@ from study import paths, runs
 
 HISTORY = (
     "preset study run seed cell width iterations loss gain learning_rate batch_size train_size protocol "
-    "epoch step images_seen split bpp psnr ssim ms_ssim report_score residual_l1 status"
+    "precision epoch step images_seen split bpp psnr ssim ms_ssim report_score residual_l1 status"
 ).split()
 RUNS = [
     *("preset", "run", *runs.parameters(), "status", "epochs_done", "mean_image_psnr", "parameters"),

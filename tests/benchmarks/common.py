@@ -27,6 +27,13 @@ def images(batch_size):
     return np.random.default_rng(0).random((batch_size, 32, 32, 3), np.float32)
 
 
+def peak_gib():
+    """This process's largest memory so far, on Linux; what `resource` has may be the parent's."""
+    status = Path("/proc/self/status")
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines()) if status.exists() else {}
+    return int(lines["VmHWM"].split()[0]) / 2**20 if lines else float("nan")
+
+
 def machine():
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
