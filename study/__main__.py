@@ -49,8 +49,9 @@ def _parser():
             sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side")
         if name == "all":
             sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
-    sub = commands.add_parser("refresh", help=refresh.__doc__)
-    sub.set_defaults(command=refresh)
+    for name, command in (("refresh", refresh), ("speed", print_speed)):
+        sub = commands.add_parser(name, help=command.__doc__)
+        sub.set_defaults(command=command)
     sub = commands.add_parser("train", help=train_job.__doc__)
     for name in ("preset", "study", "run"):
         sub.add_argument(name)
@@ -106,6 +107,8 @@ def train_job(options):
     notebook, fields = runs.STUDIES[run.study]
     settings = {"losses" if field == "loss" else f"{field}s": [getattr(run, field)] for field in fields}
     shown = launch.shown(notebook, options.preset)
+    if "studies" in launch.parameters(notebook):  # it has more than one
+        settings["studies"] = [run.study]
     launch.run_notebook(notebook, options.log, shown | {"seeds": [run.seed]} | settings)
 
 
@@ -162,6 +165,11 @@ def print_paper(options):
 def print_results(options):
     """print the README's table of results"""
     print(tables.results(options.preset))
+
+
+def print_speed(options):
+    """print the README's table of `make bench`"""
+    print(tables.speed())
 
 
 def compare(options):

@@ -31,11 +31,15 @@ def refresh(name: str) -> None:
 
 def shown(name: str, preset: str) -> dict:
     """The parameters with which a notebook runs a preset and shows that preset's results, not the published ones."""
-    known = papermill.inspect_notebook(str(paths.NOTEBOOKS / f"{name}.ipynb"))
-    return {parameter: preset for parameter in ("preset", "published") if parameter in known}
+    return {parameter: preset for parameter in ("preset", "published") if parameter in parameters(name)}
 
 
-def run_notebook(name: str, output: Path, parameters: dict) -> None:
+def parameters(name: str) -> dict:
+    """A notebook's parameters by name, as papermill knows them."""
+    return papermill.inspect_notebook(str(paths.NOTEBOOKS / f"{name}.ipynb"))
+
+
+def run_notebook(name: str, output: Path, settings: dict) -> None:
     """Executes `notebooks/<name>.ipynb` with parameters, into `output`; the notebook itself is not touched.
 
     Raises:
@@ -47,8 +51,8 @@ def run_notebook(name: str, output: Path, parameters: dict) -> None:
         known = ", ".join(sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")))
         raise ValueError(f"There is no notebook {name!r}; choose one of {known}.")
     # papermill only warns of an unknown name, and runs the defaults.
-    known = papermill.inspect_notebook(str(notebook))
-    if unknown := sorted(set(parameters) - set(known)):
+    known = parameters(name)
+    if unknown := sorted(set(settings) - set(known)):
         raise ValueError(f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}.")
     output.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
@@ -60,7 +64,7 @@ def run_notebook(name: str, output: Path, parameters: dict) -> None:
         papermill.execute_notebook(
             str(notebook),
             str(output),
-            parameters,
+            settings,
             kernel_name="python3",
             cwd=str(paths.NOTEBOOKS),
             progress_bar=False,

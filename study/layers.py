@@ -69,7 +69,7 @@ class ConvLSTM(keras.layers.Layer):
         return h, (h, c)
 
     def _convolve(self, x, kernel, strides):
-        if max(-(-side // strides) for side in x.shape[1:3]) <= SMALL_MAP:
+        if kernel.shape[0] > 1 and max(-(-side // strides) for side in x.shape[1:3]) <= SMALL_MAP:
             return _product(x, kernel, strides)
         return ops.conv(x, kernel, strides=strides, padding="same", data_format="channels_last")
 

@@ -83,7 +83,7 @@ def plan(preset_name: str, study: str, **only) -> list[Run]:
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
         "precision": [{"precision": name} for name in p.precisions],
     }[study]
-    seeds = p.loss_seeds if study == "loss" else p.seeds
+    seeds = p.few_seeds if study in ("loss", "precision") else p.seeds
     same = {"study": study, "data": p.data, "width": p.width, "epochs": p.epochs}
     runs = [Run(**(same | base | setting), seed=seed) for setting in settings for seed in seeds]
     for field, values in only.items():

@@ -149,6 +149,16 @@ def interval(table: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
     return pd.DataFrame(bounds | {"n": groups["count"]}).reset_index()
 
 
+def paired(table: pd.DataFrame, field: str, base, column: str) -> pd.DataFrame:
+    """How much a column differs from that at `field == base`, seed by seed: means with bounds, see `interval`.
+
+    Two runs of one seed share first weights, order and noise as far as their settings allow.
+    """
+    wide = table.pivot(index="seed", columns=field, values=column)
+    differences = wide.drop(columns=base).sub(wide[base], axis=0).melt(value_name=column, ignore_index=False).dropna()
+    return interval(differences, [field], column)
+
+
 def last_epoch(history: pd.DataFrame) -> pd.DataFrame:
     """The rows of each run's last epoch."""
     return history[history.epoch == history.groupby(["study", "run"]).epoch.transform("max")]
@@ -167,4 +177,23 @@ def results(preset: str) -> str:
         lines.append(
             f"{study.replace('_', ' ')} | {setting} | {group.seed.nunique()} | {first.step} | {scores} | {statuses}"
         )
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def speed() -> str:
+    """The training steps of `make bench`, as a table in Markdown for the README."""
+    table = pd.read_csv(path("benchmarks", "training"))
+    columns = (
+        "width",
+        "passes",
+        "batch size",
+        "training step of",
+        "images/s",
+        "to plain PyTorch",
+        "of the product's rate",
+    )
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for row in table.itertuples():
+        case = f"{row.width:g} | {row.iterations} | {row.batch_size} | {row.network}"
+        lines.append(f"{case} | {row.images_a_second:.3g} | {row.to_pytorch:.2f} | {row.share_of_product:.0%}")
     return "\n".join(f"| {line} |" for line in lines)

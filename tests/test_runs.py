@@ -30,8 +30,9 @@ def test_a_plan_has_each_setting_with_each_seed_once(preset):
     batch_sizes = runs.plan(preset, "batch_size")
     assert [(run.batch_size, run.seed) for run in batch_sizes] == [(n, s) for n in grid.batch_sizes for s in grid.seeds]
     planned = runs.plan_all(preset)
-    settings = len(grid.batch_sizes) + len(grid.train_sizes) + len(grid.recipes) + len(grid.precisions)
-    expected = settings * len(grid.seeds) + len(grid.losses) * len(grid.loss_seeds)
+    often = len(grid.batch_sizes) + len(grid.train_sizes) + len(grid.recipes)
+    seldom = len(grid.losses) + len(grid.precisions)
+    expected = often * len(grid.seeds) + seldom * len(grid.few_seeds)
     assert len({run.id for run in planned}) == len(planned) == expected
 
 

@@ -1,4 +1,4 @@
-"""The study's training step on Keras' three backends, in turns, each in a process of its own: part of `make bench`."""
+"""The study's training step on Keras' three backends, each in a process of its own: part of `make bench`."""
 
 import json
 import os
@@ -12,8 +12,7 @@ from common import images, save, study_network
 
 BACKENDS = ("tensorflow", "jax", "torch")
 CASES = ((1.0, 1, 32), (0.25, 1, 64))  # width, passes, batch size
-STEPS = 7
-ROUNDS = 2
+STEPS = 8
 
 
 def steps(width, iterations, batch_size):
@@ -36,16 +35,13 @@ def in_process(backend):
 
 
 def rows():
-    rounds = [{backend: in_process(backend) for backend in BACKENDS} for _ in range(ROUNDS)]
-    medians = {
-        backend: [statistics.median(sum((r[backend][i][1] for r in rounds), [])) for i in range(len(CASES))]
-        for backend in BACKENDS
-    }
+    measured = {backend: in_process(backend) for backend in BACKENDS}
+    medians = {backend: [statistics.median(taken) for _, taken in cases] for backend, cases in measured.items()}
     return [
         dict(zip(("width", "iterations", "batch_size"), case, strict=True))
         | {"engine": backend, "images_a_second": case[2] / medians[backend][i]}
         | {"to_tensorflow": medians["tensorflow"][i] / medians[backend][i]}
-        | {"first_step_s": min(r[backend][i][0] for r in rounds), "steps": STEPS * ROUNDS}
+        | {"first_step_s": measured[backend][i][0], "steps": STEPS}
         for i, case in enumerate(CASES)
         for backend in BACKENDS
     ]

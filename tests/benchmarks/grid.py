@@ -8,10 +8,10 @@ import time
 import pandas as pd
 from common import images, save, study_network
 
-SECONDS = 20  # each job trains for so long, after its first step
+SECONDS = 8  # each job trains for so long, after its first step
 ROUNDS = 2
 LAYOUTS = ((1, 2), (2, 1))  # jobs and threads of each
-CASES = ((0.25, 128), (1.0, 32))  # width and batch size
+CASES = ((0.25, 128),)  # width and batch size
 
 
 def job(width, batch_size):
