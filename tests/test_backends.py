@@ -8,9 +8,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+from test_model import lively
 
-from study.model import build_codec
-
+WIDTH = 1 / 16
 ELSEWHERE = """
 import sys
 import keras
@@ -18,7 +18,7 @@ import numpy as np
 from study.model import build_codec
 
 given = np.load(sys.argv[1])
-codec = build_codec(width=1 / 8, reconstruction=sys.argv[3], activation="leaky_relu", gain=3.0)
+codec = build_codec(width=float(sys.argv[4]), reconstruction=sys.argv[3], activation="leaky_relu")
 for i, weight in enumerate(codec.weights):
     weight.assign(given[str(i)])
 reconstructions = keras.ops.convert_to_numpy(codec(given["images"], iterations=4))
@@ -32,17 +32,16 @@ np.savez(sys.argv[2], reconstructions=reconstructions, bits=bits, backend=keras.
 def test_four_passes_are_the_same_on_another_engine(backend, reconstruction, tmp_path):
     if not importlib.util.find_spec(backend):
         pytest.skip(f"{backend} is not installed: pip install -c constraints.txt -e '.[{backend}]'")
-    keras.utils.set_random_seed(0)
-    codec = build_codec(width=1 / 8, reconstruction=reconstruction, activation="leaky_relu", gain=3.0)
+    codec = lively(reconstruction=reconstruction, activation="leaky_relu", width=WIDTH)
     images = np.random.default_rng(0).random((3, 48, 40, 3), np.float32)
     weights = {str(i): keras.ops.convert_to_numpy(weight) for i, weight in enumerate(codec.weights)}
     np.savez(tmp_path / "given.npz", images=images, **weights)
-    command = [sys.executable, "-c", ELSEWHERE, tmp_path / "given.npz", tmp_path / "made.npz", reconstruction]
+    command = [sys.executable, "-c", ELSEWHERE, tmp_path / "given.npz", tmp_path / "made.npz", reconstruction, WIDTH]
     environment = os.environ | {"KERAS_BACKEND": backend}
     subprocess.run([str(part) for part in command], env=environment, check=True)
     made = np.load(tmp_path / "made.npz")
     assert made["backend"] == backend
     np.testing.assert_array_equal(made["bits"], keras.ops.convert_to_numpy(codec.encode(images, iterations=4)))
     here = keras.ops.convert_to_numpy(codec(images, iterations=4))
-    assert here.std() > 0.01
+    assert here.std() > 0.05
     np.testing.assert_allclose(made["reconstructions"], here, atol=1e-4)
