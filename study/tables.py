@@ -196,4 +196,5 @@ def speed() -> str:
     for row in table.itertuples():
         case = f"{row.width:g} | {row.iterations} | {row.batch_size} | {row.network}"
         lines.append(f"{case} | {row.images_a_second:.3g} | {row.to_pytorch:.2f} | {row.share_of_product:.0%}")
-    return "\n".join(f"| {line} |" for line in lines)
+    machines = "; ".join(f"{name}, {threads} threads" for name, threads in table.groupby(["machine", "threads"]).groups)
+    return "\n".join(f"| {line} |" for line in lines) + f"\n\nMeasured on: {machines}."
