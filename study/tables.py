@@ -181,20 +181,20 @@ def results(preset: str) -> str:
 
 
 def speed() -> str:
-    """The training steps of `make bench`, as a table in Markdown for the README."""
+    """The training steps of `make bench`, one row a case, as a table in Markdown for the README."""
     table = pd.read_csv(path("benchmarks", "training"))
-    columns = (
-        "width",
-        "passes",
-        "batch size",
-        "training step of",
-        "images/s",
-        "to plain PyTorch",
-        "of the product's rate",
-    )
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    for row in table.itertuples():
-        case = f"{row.width:g} | {row.iterations} | {row.batch_size} | {row.network}"
-        lines.append(f"{case} | {row.images_a_second:.3g} | {row.to_pytorch:.2f} | {row.share_of_product:.0%}")
+    columns = ["width", "passes", "batch size", "images/s", "in bfloat16", "of the product's rate", "to PyTorch"]
+    lines = [" | ".join([*columns, "to the report's code"]), " | ".join("---" for _ in range(8))]
+    for case, group in table.groupby(["width", "iterations", "batch_size"], sort=False):
+        group = group.set_index("network")
+        speeds, share = group.images_a_second, group.share_of_product["this study"]
+        images = [_three_digits(speeds[name]) for name in ("this study", "this study, mixed_bfloat16")]
+        others = [speeds.get(name) for name in ("plain PyTorch", "report's code")]
+        ratios = [f"{speeds['this study'] / other:.2f}" if other else "" for other in others]
+        lines.append(" | ".join([*(f"{value:g}" for value in case), *images, f"{share:.0%}", *ratios]))
     machines = "; ".join(f"{name}, {threads} threads" for name, threads in table.groupby(["machine", "threads"]).groups)
     return "\n".join(f"| {line} |" for line in lines) + f"\n\nMeasured on: {machines}."
+
+
+def _three_digits(value):
+    return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"
