@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from study import paths, runs, tables
+from study import paths, readme, runs, tables
 from study.presets import PRESETS
 
 # Notebooks that show a preset, in reading order; those of a study train what its grid has not.
@@ -18,6 +18,7 @@ NOTEBOOKS = (
     "04_train_size_study",
     "05_qualitative_samples",
     "06_loss_study",
+    "07_rate_distortion",
 )
 
 
@@ -75,10 +76,12 @@ def show_plan(options):
     planned = runs.plan_all(options.preset)
     left = tables.missing(options.preset, planned)
     for run in left:
-        print(f"{run.study}/{run.id}: {run.epochs} epochs of {run.train_size:,} images, width {run.width:g}")
-    images = sum(run.epochs * run.train_size for run in left)
+        print(f"{run.study}/{run.id}: {run.images_seen:,} images, width {run.width:g}, passes {run.iterations}")
+    images = sum(run.images_seen * run.iterations for run in left)
     done = len(planned) - len(left)
-    print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train with {images:,} images")
+    print(
+        f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train with {images:,} images and passes"
+    )
 
 
 def grid(options):
@@ -104,12 +107,11 @@ def train_job(options):
             f"There is no run {options.run!r} in {options.preset}'s {options.study}: {', '.join(planned)}."
         )
     run = planned[options.run]
-    notebook, fields = runs.STUDIES[run.study]
-    settings = {"losses" if field == "loss" else f"{field}s": [getattr(run, field)] for field in fields}
-    shown = launch.shown(notebook, options.preset)
-    if "studies" in launch.parameters(notebook):  # it has more than one
-        settings["studies"] = [run.study]
-    launch.run_notebook(notebook, options.log, shown | {"seeds": [run.seed]} | settings)
+    notebook, _ = runs.STUDIES[run.study]
+    settings = {"studies": [run.study]} if "studies" in launch.parameters(notebook) else {}
+    launch.run_notebook(
+        notebook, options.log, launch.shown(notebook, options.preset) | settings | {"run_ids": [run.id]}
+    )
 
 
 def notebooks(options):
@@ -164,12 +166,12 @@ def print_paper(options):
 
 def print_results(options):
     """print the README's table of results"""
-    print(tables.results(options.preset))
+    print(readme.results(options.preset))
 
 
 def print_speed(options):
     """print the README's table of `make bench`"""
-    print(tables.speed())
+    print(readme.speed())
 
 
 def compare(options):

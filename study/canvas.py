@@ -35,6 +35,12 @@ LABELS = {
 LOSS_LABELS = {"ms_ssim": "MS-SSIM", "report": "(1 - SSIM)²", "l1": "L1", "l2": "L2"}
 
 
+def setting_name(run) -> str:
+    """A run's loss and how it was trained, for a figure: `run` has loss, gain and schedule."""
+    rate = {"cosine": "our schedule", "constant": "constant rate"}[run.schedule]
+    return f"{LOSS_LABELS[run.loss]}, gain {run.gain:g}, {rate}"
+
+
 def subplots(rows, columns, size, **kwargs):
     """A figure that pyplot has made, which tells a notebook how to show it, and closed, so that it is shown once."""
     figure = plt.figure(figsize=size, layout="constrained")

@@ -1,6 +1,6 @@
-"""Data sets of 32x32 images, and the batches of one training run.
+"""Data sets of 32x32 images.
 
-Images stay uint8 until a batch is made. Subsets and rotations are indices into them, never copies.
+Images stay uint8 until `study.batches` makes a batch of them.
 """
 
 import hashlib
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -81,7 +80,7 @@ def _load(name: str, cifar_dir: str | None) -> DataSet:  # cifar_dir is here to 
         source = "CIFAR excerpt: the leading images of each file of CIFAR-10 and CIFAR-100 (Krizhevsky 2009)"
     elif name == "recipe":
         images, _ = cifar.read_excerpt()
-        images = images[_fixed_order(len(images))]
+        images = images[fixed_order(len(images))]
         train, validation = images[:-SET_ASIDE], images[-SET_ASIDE:]
         source = "CIFAR excerpt, training images alone (Krizhevsky 2009)"
     elif name == "cifar":
@@ -158,7 +157,7 @@ def _photographs() -> tuple[np.ndarray, np.ndarray]:
     folder = Path(skimage.data.__file__).parent
     train = np.concatenate([tiles(read_image(folder / name), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
     validation = np.concatenate([tiles(read_image(folder / name), SIDE) for name in VALIDATION_PHOTOGRAPHS])
-    return train[_fixed_order(len(train))], validation  # shuffled: leading subsets mix the photographs
+    return train[fixed_order(len(train))], validation  # shuffled: leading subsets mix the photographs
 
 
 def _folder_tiles(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -176,77 +175,6 @@ def _folder_tiles(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts[:first]), np.concatenate(parts[first:])
 
 
-def _fixed_order(n: int) -> np.ndarray:
+def fixed_order(n: int) -> np.ndarray:
+    """The one order of n images, the same for every run: int32 (n,)."""
     return np.random.default_rng(ORDER_SEED).permutation(np.arange(n, dtype=np.int32))
-
-
-def training_index(n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which of n images, and by how many quarter turns, are the `size` images of a training set.
-
-    Returns int32 (size,) and uint8 (size,). The order is fixed, so smaller sets are subsets of larger ones;
-    every image is used once before any is turned. Raises `ValueError` for a size outside 1 to 4n.
-    """
-    if not 1 <= size <= 4 * n:
-        raise ValueError(
-            f"train_size={size} needs {size:,} images; the data have {n:,} ({4 * n:,} with rotations). "
-            f"Choose 1 to {4 * n:,}, or data with more images"
-        )
-    sequence = np.arange(size)
-    return _fixed_order(n)[sequence % n], (sequence // n).astype(np.uint8)
-
-
-def take(images: np.ndarray, index: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """The images at `index`, each turned as `numpy.rot90` turns it: a new uint8 (len(index), 32, 32, 3)."""
-    batch = images[index]
-    pixels = batch.view("V3")[..., 0]  # pixels as units, which NumPy turns in half the time
-    for quarter in (1, 2, 3):
-        turned = turns == quarter
-        pixels[turned] = np.rot90(pixels[turned], quarter, axes=(1, 2))
-    return batch
-
-
-class Batches(keras.utils.PyDataset):
-    """The batches of one run, without end: `fit(batches, steps_per_epoch=batches.steps, shuffle=False)`.
-
-    Batch i, which is `batches[i]`, is step `i % steps` of epoch `epoch + i // steps`: images, float32
-    (batch_size, 32, 32, 3) in [0, 1], twice, as input and as target. An epoch's order depends on
-    (seed, epoch) alone, on every backend, so a run that resumes at epoch e, with `epoch=e` here and
-    `initial_epoch=e` in `fit`, sees what it would have seen. The images that do not fill a last batch are
-    left out, others in each epoch, because a batch of another size would be compiled again.
-
-    Raises `ValueError` for sizes that the data or each other do not allow.
-    """
-
-    # Endless, as `fit` would otherwise shuffle the steps with Python's own generator, and as it calls
-    # on_epoch_end once before the first epoch, so that epochs counted here would be wrong by one.
-    # One worker, as TensorFlow prefetches by itself and Keras' queue of several may repeat batches.
-    num_batches = None
-
-    def __init__(self, images: np.ndarray, size: int, batch_size: int, seed: int, epoch: int = 0):
-        super().__init__(workers=1)
-        self.index, self.turns = training_index(len(images), size)
-        if not 1 <= batch_size <= size:
-            raise ValueError(
-                f"batch_size={batch_size} does not fit train_size={size}: an epoch would have no full batch. "
-                f"Choose a batch_size of 1 to {size} or a larger train_size"
-            )
-        self.images, self.batch_size, self.seed, self.epoch = images, batch_size, seed, epoch
-        self.steps = size // batch_size
-        self._shuffled = (None, None)  # the last epoch asked for and its order
-
-    def order(self, epoch: int) -> np.ndarray:
-        """The order of an epoch, int32 (size,): positions in `index` and `turns`."""
-        known, order = self._shuffled
-        if known != epoch:
-            rng = np.random.default_rng([self.seed, epoch])
-            order = rng.permutation(np.arange(len(self.index), dtype=np.int32))
-            self._shuffled = (epoch, order)
-        return order
-
-    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        epochs, step = divmod(i, self.steps)
-        start = step * self.batch_size
-        chosen = self.order(self.epoch + epochs)[start : start + self.batch_size]
-        batch = take(self.images, self.index[chosen], self.turns[chosen])
-        images = np.divide(batch, 255, dtype=np.float32)
-        return images, images

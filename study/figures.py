@@ -5,8 +5,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from study import tables
-from study.canvas import LABELS, LOSS_LABELS, save, subplots
+from study import findings, statistics, tables
+from study.canvas import LABELS, save, setting_name, subplots
 from study.pictures import architecture, better_samples, loss_pictures, poorer_samples
 from study.presets import GAIN
 
@@ -22,6 +22,9 @@ def draw_all(preset: str) -> list[str]:
         made |= {"figure_4": train_size_quality(history), "figure_5": train_size_psnr(history)}
     if "loss" in set(history.study):
         made |= {"figure_8": loss_colour(tables.read(preset, "runs"), history), "figure_9": residual_by_n(history)}
+    further = {"equal_steps": ("figure_12", findings.batch_sizes), "train_control": ("figure_13", findings.train_sizes)}
+    further |= {"collapse": ("figure_14", findings.collapse), "passes": ("figure_15", findings.passes)}
+    made |= {name: draw(history) for study, (name, draw) in further.items() if study in set(history.study)}
     if "recipe" in set(history.study):
         made["figure_11"] = recipe(history)
     if tables.path(preset, "architecture").exists():
@@ -79,7 +82,7 @@ def _curves(history, study, scores):
 def _seeds(axis, group, score, colour, label):
     for _, seed in group.groupby("seed"):
         axis.plot(seed.epoch, seed[score], color=colour, lw=0.6, alpha=0.5)
-    bounds = tables.interval(group, ["epoch"], score)
+    bounds = statistics.interval(group, ["epoch"], score)
     axis.plot(bounds.epoch, bounds["mean"], color=colour, lw=1.8, label=label)
     axis.fill_between(bounds.epoch, bounds.low, bounds.high, color=colour, alpha=0.15, lw=0)
 
@@ -90,7 +93,7 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
     last = tables.last_epoch(history[(history.study == "loss") & (history.split == "validation")])
     table = table.merge(last[["run", "psnr", "ms_ssim"]], on="run")
     table = table.assign(
-        name=[f"{LOSS_LABELS[loss]}, gain {gain:g}" for loss, gain in zip(table.loss, table.gain, strict=True)],
+        name=[setting_name(run) for run in table.itertuples()],
         colour=table.colour_spread / table.data_colour_spread,
     )
     figure, axes = subplots(1, 3, (7.2, 2.4), sharey=True)
@@ -111,8 +114,8 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
 
 def residual_by_n(history: pd.DataFrame) -> Figure:
     """Figure 9: the report's residual loss, (mean absolute residual / n)², at each n that the report set by hand."""
-    rows = history[(history.study == "loss") & (history.loss == "ms_ssim") & (history.gain == GAIN)]
-    rows = rows[rows.split == "validation"]
+    rows = history[(history.study == "loss") & (history.loss == "ms_ssim") & (history.split == "validation")]
+    rows = rows[(rows.gain == GAIN) & (rows.schedule == "cosine")]
     figure, axes = subplots(1, 1, (4.2, 2.8))
     for n, colour in zip((1, 5, 9, 15), sns.color_palette("viridis", 4), strict=True):
         _seeds(axes[0], rows.assign(loss_n=(rows.residual_l1 / n) ** 2), "loss_n", colour, f"n = {n}")

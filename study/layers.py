@@ -56,22 +56,70 @@ class ConvLSTM(keras.layers.Layer):
             The output h' (batch, ceil(h / strides), ceil(w / strides), filters) and the new state (h', c').
         """
         if state is None:
-            z = self._convolve(inputs, self.input_kernel, self.strides) + self.bias
+            z = _convolve(inputs, self.input_kernel, self.strides) + self.bias
             i, j, o = ops.split(z, 3, axis=-1)
             c = ops.sigmoid(i) * ops.tanh(j)
         else:
             h, c = state
             kernel = ops.concatenate([self.input_kernel, self.forget_kernel], axis=-1)
-            z = self._convolve(inputs, kernel, self.strides) + self._convolve(h, self.hidden_kernel, 1)
+            z = _convolve(inputs, kernel, self.strides) + _convolve(h, self.hidden_kernel, 1)
             i, j, o, f = ops.split(z + ops.concatenate([self.bias, self.forget_bias]), 4, axis=-1)
             c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(j)
         h = ops.sigmoid(o) * ops.tanh(c)
         return h, (h, c)
 
-    def _convolve(self, x, kernel, strides):
-        if kernel.shape[0] > 1 and max(-(-side // strides) for side in x.shape[1:3]) <= SMALL_MAP:
-            return _product(x, kernel, strides)
-        return ops.conv(x, kernel, strides=strides, padding="same", data_format="channels_last")
+
+class ConvGRU(keras.layers.Layer):
+    """One step of a convolutional GRU (T17 sec. 2.1, eq. 11 to 13, with one bias a gate).
+
+        z, r = sigmoid, sigmoid of (W x + U h + b),    n = tanh(W_n x + U_n (r h) + b_n)
+        h' = (1 - z) h + z n
+
+    Convolutions, state before the first pass and `later_weights` as in `ConvLSTM`; there the reset gate r has nothing
+    to reset. All biases start at 0.
+    """
+
+    def __init__(self, filters, kernel_size, hidden_kernel_size, strides=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.hidden_kernel_size = hidden_kernel_size
+        self.strides = strides
+
+    def build(self, input_shape):
+        k, u, depth, n = self.kernel_size, self.hidden_kernel_size, input_shape[-1], self.filters
+        self.input_kernel = self.add_weight((k, k, depth, 2 * n), "lecun_normal", name="input_kernel")
+        self.reset_kernel = self.add_weight((k, k, depth, n), "lecun_normal", name="reset_kernel")
+        self.hidden_kernel = self.add_weight((u, u, n, 2 * n), "glorot_uniform", name="hidden_kernel")
+        self.candidate_kernel = self.add_weight((u, u, n, n), "glorot_uniform", name="candidate_kernel")
+        self.bias = self.add_weight((2 * n,), "zeros", name="bias")
+        self.reset_bias = self.add_weight((n,), "zeros", name="reset_bias")
+
+    @property
+    def later_weights(self):
+        """The variables that meet nothing but zeros in the first pass, and have no gradient there."""
+        return [self.reset_kernel, self.hidden_kernel, self.candidate_kernel, self.reset_bias]
+
+    def call(self, inputs, state=None):
+        """As `ConvLSTM.call`; the new state is the output h' alone."""
+        if state is None:
+            x = _convolve(inputs, self.input_kernel, self.strides) + self.bias
+            z, n = ops.split(x, 2, axis=-1)
+            h = ops.sigmoid(z) * ops.tanh(n)
+        else:
+            kernel = ops.concatenate([self.input_kernel, self.reset_kernel], axis=-1)
+            x = _convolve(inputs, kernel, self.strides) + ops.concatenate([self.bias, self.reset_bias])
+            z, n, r = ops.split(x, 3, axis=-1)
+            hidden_z, hidden_r = ops.split(_convolve(state, self.hidden_kernel, 1), 2, axis=-1)
+            z, r = ops.sigmoid(z + hidden_z), ops.sigmoid(r + hidden_r)
+            h = (1 - z) * state + z * ops.tanh(n + _convolve(r * state, self.candidate_kernel, 1))
+        return h, h
+
+
+def _convolve(x, kernel, strides):
+    if kernel.shape[0] > 1 and max(-(-side // strides) for side in x.shape[1:3]) <= SMALL_MAP:
+        return _product(x, kernel, strides)
+    return ops.conv(x, kernel, strides=strides, padding="same", data_format="channels_last")
 
 
 def _product(x, kernel, strides):

@@ -4,6 +4,8 @@ Each takes images (batch, h, w, 3) and reconstructions (batch, n, h, w, 3), one 
 Papers are named as in `study.metrics`.
 """
 
+from functools import partial
+
 from keras import ops
 
 from study.metrics import as_floats, as_images, ms_ssim_terms, same_shape, ssim
@@ -35,6 +37,11 @@ def l2_loss(images, reconstructions):
     return ops.mean(ops.square(images - reconstructions))
 
 
+def residual_loss(images, reconstructions, n):
+    """The report's residual loss at an n set by hand: (mean absolute residual of a batch / n)^2."""
+    return ops.square(l1_loss(images, reconstructions) / n)
+
+
 def report_loss(images, reconstructions):
     """The report's loss, (1 - SSIM)^2 with `max_val` 2, squared image by image as in its authors' code."""
     return ops.mean(ops.square(1.0 - ssim(*_flat(images, reconstructions), max_val=2.0)))
@@ -55,6 +62,7 @@ def ms_ssim_loss(images, reconstructions):
 
 
 LOSSES = {"ms_ssim": ms_ssim_loss, "report": report_loss, "l1": l1_loss, "l2": l2_loss, "residual": l1_loss}
+LOSSES |= {f"residual_{n}": partial(residual_loss, n=n) for n in (1, 5, 9, 15)}
 
 
 def _passes(images, reconstructions):

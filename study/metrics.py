@@ -94,7 +94,7 @@ def ms_ssim_name(height, width):
 def report_score(x, y):
     """What the report calls accuracy and MS-SSIM: 1 - (1 - SSIM)^2, single-scale, `max_val` 2.
 
-    (batch, h, w, 3) twice, in [0, 1] -> (batch,), in (-3, 1]. From the authors' code (FIELD.md, 2.4); it
+    (batch, h, w, 3) twice, in [0, 1] -> (batch,), in (-3, 1]. From its authors' code; it
     flatters: a blur of radius 1 has .98. ValueError as `ssim`.
     """
     return 1.0 - ops.square(1.0 - ssim(x, y, max_val=2.0))
@@ -109,23 +109,11 @@ def residual_l1(x, y):
     return ops.mean(ops.abs(x - y), axis=(1, 2, 3))
 
 
-def report_residual_loss(x, y, n):
-    """The report's logged residual loss, (mean absolute error / n)^2, `n` set by hand (FIELD.md, 2.4).
-
-    (batch, h, w, 3) twice, in [0, 1] -> (batch,), in [0, 1]. The report took the mean error over a batch
-    before it squared. ValueError if the shapes differ or `n` is under 1.
-    """
-    if n < 1:
-        raise ValueError(f"n is {n}; give the number of passes, 1 or more, that the residual is divided by.")
-    return ops.square(residual_l1(x, y) / n)
-
-
 def colour_spread(images):
     """Standard deviation of the colour, each channel less the pixel's mean, over pixels and channels.
 
     (batch, h, w, 3) in [0, 1] -> (batch,), from 0 (grey) to sqrt(2)/3. A pixel's differences sum to 0, so
-    nothing is left to centre. FIELD.md, 9 gives the root mean square of these over all images. ValueError if
-    these are no images.
+    nothing is left to centre. ValueError if these are no images.
     """
     images = as_images(images)
     colour = images - ops.mean(images, axis=-1, keepdims=True)

@@ -1,8 +1,8 @@
 """The recurrent codec of Toderici et al. 2017 (T17, arXiv 1608.05148): encoder, binarizer, decoder, passes.
 
-    r_t ─ conv /2 ─ LSTM /2 ─ LSTM /2 ─ LSTM /2 ─ 1x1 conv, tanh, binarize ─▶ bits, 32 for each 16x16 pixels
+    r_t ─ conv /2 ─ cell /2 ─ cell /2 ─ cell /2 ─ 1x1 conv, tanh, binarize ─▶ bits, 32 for each 16x16 pixels
                                                                                  │
-    x̂_t ◀─ conv, tanh/2 ◀─ (LSTM, depth-to-space) x 4 ◀─ 1x1 conv ◀─────────────┘
+    x̂_t ◀─ conv, tanh/2 ◀─ (cell, depth-to-space) x 4 ◀─ 1x1 conv ◀─────────────┘
 
     additive:  x̂_t = D(b_t) + x̂_(t-1)        one-shot:  x̂_t = D(b_t)        both:  r_t = x - x̂_t,  r_0 = x
 
@@ -14,10 +14,10 @@ from functools import partial
 import keras
 from keras import ops
 
-from study.layers import Binarizer, ConvLSTM
-from study.presets import GAIN, OUTPUT_GAIN
+from study.layers import Binarizer, ConvGRU, ConvLSTM
+from study.presets import GAIN, OUTPUT_GAINS
 
-CELLS = {"lstm": ConvLSTM}
+CELLS = {"lstm": ConvLSTM, "gru": ConvGRU}
 RECONSTRUCTIONS = ("additive", "one_shot")
 ACTIVATIONS = ("linear", "leaky_relu")
 MAX_ITERATIONS = 16
@@ -60,7 +60,9 @@ class Codec(keras.Model):
         self.decoder_cells = [
             make(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
         ]
-        larger = keras.initializers.VarianceScaling(OUTPUT_GAIN**2, "fan_avg", "uniform")  # than the usual, Glorot's
+        larger = keras.initializers.VarianceScaling(
+            OUTPUT_GAINS[cell] ** 2, "fan_avg", "uniform"
+        )  # than the usual, Glorot's
         self.output_conv = conv(3, 1, activation="tanh", kernel_initializer=larger, name="output_conv")
 
     def build(self, input_shape=None):
@@ -157,9 +159,10 @@ def build_codec(
     """A codec with all its variables made.
 
     Args:
-        cell: the recurrent cell, "lstm".
+        cell: the recurrent cell, "lstm" or "gru".
         width: factor on every number of channels but the code's 32: a multiple of 1/32. 1.0 is T17's network:
-            30,225,283 parameters with one bias a gate and a convolution, whatever the number of passes.
+            30,225,283 parameters with one bias a gate and a convolution, whatever the number of passes; 22,677,763 with
+            GRUs.
         reconstruction: "additive" or "one_shot" (T17 sec. 2.2 and 2.4).
         activation: on the output of every layer but the binarizer and the last: "linear" as in T17, or "leaky_relu"
             with a slope of 0.01, the report's.
@@ -183,19 +186,21 @@ def build_codec(
 
 def layer_table(codec):
     """The codec's layers in order, as rows of `architecture.csv`, with what each makes of a 32x32 image in one pass."""
+    kind = type(codec.encoder_cells[0]).__name__
     layers = [
         ("encoder", "conv", codec.encoder_conv, 16),
-        *(("encoder", "ConvLSTM", cell, side) for cell, side in zip(codec.encoder_cells, (8, 4, 2), strict=True)),
+        *(("encoder", kind, cell, side) for cell, side in zip(codec.encoder_cells, (8, 4, 2), strict=True)),
         ("binarizer", "conv, tanh, binarize", codec.binarizer, 2),
         ("decoder", "conv", codec.decoder_conv, 2),
-        *(("decoder", "ConvLSTM", cell, side) for cell, side in zip(codec.decoder_cells, (4, 8, 16, 32), strict=True)),
+        *(("decoder", kind, cell, side) for cell, side in zip(codec.decoder_cells, (4, 8, 16, 32), strict=True)),
         ("decoder", "conv, tanh", codec.output_conv, 32),
     ]
     return [_layer_row(part, kind, layer, side) for part, kind, layer, side in layers]
 
 
 def _layer_row(part, kind, layer, side):
-    recurrent, upsampled = kind == "ConvLSTM", part == "decoder" and kind == "ConvLSTM"
+    recurrent = kind.startswith("Conv")
+    upsampled = recurrent and part == "decoder"
     kernel = layer.weights[0].shape[0]
     stride = " /2" if part == "encoder" else ""
     return {

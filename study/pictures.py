@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from study import baselines
-from study.canvas import LOSS_LABELS, subplots
+from study.canvas import setting_name, subplots
 
 ARROW = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 0}
 
@@ -70,7 +70,7 @@ def _samples(samples):
 
 def loss_pictures(samples: pd.DataFrame) -> Figure:
     """Figure 10: the same validation images after training with each loss."""
-    groups = list(samples.groupby(["loss", "gain"], sort=False))
+    groups = list(samples.groupby(["loss", "gain", "schedule"], sort=False))
     images = samples.image.unique()
     figure, axes = subplots(len(groups) + 1, len(images), (0.95 * len(images) + 1.2, 0.95 * (len(groups) + 1)))
     for axis, (_, sample) in zip(axes[0], groups[0][1].iterrows(), strict=True):
@@ -78,7 +78,7 @@ def loss_pictures(samples: pd.DataFrame) -> Figure:
     for axis_row, (_, group) in zip(axes[1:], groups, strict=True):
         for axis, (_, sample) in zip(axis_row, group.iterrows(), strict=True):
             _picture(axis, sample.reconstruction_png, "")
-    names = ["original", *(f"{LOSS_LABELS[loss]}\ngain {gain:g}" for (loss, gain), _ in groups)]
+    names = ["original", *(setting_name(group.iloc[0]).replace(", ", "\n") for _, group in groups)]
     for axis, name in zip(axes[:, 0], names, strict=True):
         axis.set_ylabel(name, rotation=0, ha="right", va="center")
     return figure

@@ -12,19 +12,31 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from study import paths
-from study.presets import GAIN, LEARNING_RATE, preset
+from study.presets import GAIN, GAINS, LEARNING_RATE, ORDINARY_GAIN, REPORTS, preset
 
 FINISHED = ("done", "collapsed", "diverged")
 
 # What each study varies: its fields in a run, by which notebook it is run and shown.
 STUDIES = {
     "batch_size": ("03_batch_size_study", ("batch_size",)),
+    "equal_steps": ("03_batch_size_study", ("batch_size",)),
+    "scaled_rate": ("03_batch_size_study", ("batch_size", "learning_rate")),
     "train_size": ("04_train_size_study", ("train_size",)),
-    "loss": ("06_loss_study", ("loss", "gain")),
+    "train_control": ("04_train_size_study", ("train_size", "epochs", "augmentation")),
+    "loss": ("06_loss_study", ("loss", "gain", "schedule")),
+    "collapse": ("06_loss_study", ("loss", "gain", "schedule")),
+    "residual_n": ("06_loss_study", ("loss",)),
+    "passes": ("07_rate_distortion", ("cell", "iterations")),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
     "precision": ("02_model_build", ("precision",)),
 }
 SETTINGS = tuple(dict.fromkeys(field for _, fields in STUDIES.values() for field in fields))
+
+# What the first runs did not have as a parameter is left out of a name at these values, so that they keep theirs.
+FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0}
+COLLAPSE_EPOCHS = 3
+COLLAPSE = (*(("ms_ssim", gain, rate) for rate in ("cosine", "constant") for gain in (GAIN, ORDINARY_GAIN)),)
+COLLAPSE += (("l1", *REPORTS),)
 
 
 @dataclass(frozen=True)
@@ -47,45 +59,49 @@ class Run:
     gain: float = GAIN
     protocol: str = "equal_epochs"
     precision: str = "float32"
+    schedule: str = "cosine"  # of the learning rate: our own, or "constant"
+    augmentation: str = "rotation"  # how a training set grows beyond its images, or "flip"
+    steps: int = 0  # in all, where the protocol is "equal_steps"; an epoch is then an equal share of them
 
     @property
     def id(self) -> str:
         """A name to read, and a hash over all parameters: a changed one makes another run."""
         parameters = asdict(self)
-        if self.precision == "float32":  # the first runs had no other, and keep their names
-            del parameters["precision"]
+        parameters = {name: value for name, value in parameters.items() if FIRST.get(name) != value}
         digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
         setting = "-".join(f"{getattr(self, field)}" for field in STUDIES[self.study][1])
         return f"{setting}-seed-{self.seed}-{digest}"
+
+    @property
+    def images_seen(self) -> int:
+        """How many images training shows, repeats included, but for those that do not fill a last batch."""
+        return self.steps * self.batch_size or self.epochs * self.train_size
 
     @property
     def folder(self) -> Path:
         return paths.runs() / self.study / self.id
 
 
-def plan(preset_name: str, study: str, **only) -> list[Run]:
-    """The runs of a study at a preset, in a fixed order.
+def plan(preset_name: str, *studies: str, **only) -> list[Run]:
+    """The runs of some studies at a preset, in a fixed order.
 
     Args:
+        studies: names in STUDIES.
         only: values to keep, by field of the run, such as `batch_size=[32, 64]`; an empty list keeps all.
 
     Raises:
         ValueError: an unknown preset or study, or a value that the preset's grid does not have.
     """
     p = preset(preset_name)
-    if study not in STUDIES:
-        raise ValueError(f"There is no study {study!r}; choose one of {', '.join(STUDIES)}.")
-    base = {"batch_size": p.batch_size, "train_size": p.train_size}
-    settings = {
-        "batch_size": [{"batch_size": n} for n in p.batch_sizes],
-        "train_size": [{"train_size": n} for n in p.train_sizes],
-        "loss": [{"loss": loss, "gain": gain} for loss, gain in p.losses],
-        "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
-        "precision": [{"precision": name} for name in p.precisions],
-    }[study]
-    seeds = p.few_seeds if study in ("loss", "precision") else p.seeds
-    same = {"study": study, "data": p.data, "width": p.width, "epochs": p.epochs}
-    runs = [Run(**(same | base | setting), seed=seed) for setting in settings for seed in seeds]
+    if unknown := [name for name in studies if name not in STUDIES]:
+        raise ValueError(f"There is no study {unknown[0]!r}; choose among {', '.join(STUDIES)}.")
+    runs = [
+        Run(**{"study": study, "seed": seed, "data": p.data, "width": p.width, "epochs": p.epochs} | base | setting)
+        for base in [{"batch_size": p.batch_size, "train_size": p.train_size}]
+        for study in studies
+        for setting in _settings(p, study)
+        for seed in _seeds(p, study)
+    ]
     for field, values in only.items():
         known = {getattr(run, field) for run in runs}
         if unknown := [value for value in values if value not in known]:
@@ -96,9 +112,52 @@ def plan(preset_name: str, study: str, **only) -> list[Run]:
     return [run for run in runs if all(not values or getattr(run, field) in values for field, values in only.items())]
 
 
+def _settings(p, study):
+    """What a study sets, as fields of a run: one dictionary a setting."""
+    return {
+        "batch_size": [{"batch_size": n} for n in p.batch_sizes],
+        "equal_steps": [
+            {"batch_size": n, "protocol": "equal_steps", "steps": p.equal_steps} for n in p.batch_sizes if p.equal_steps
+        ],
+        # With Adam noise stays alike if the rate goes with the square root of the batch size (Malladi et al. 2022).
+        "scaled_rate": [
+            {"batch_size": n, "learning_rate": round(LEARNING_RATE * (n / p.batch_size) ** 0.5, 6)}
+            for n in p.batch_sizes
+            if p.scaled_rates and n != p.batch_size
+        ],
+        "train_size": [{"train_size": n} for n in p.train_sizes],
+        # As many images as the largest training set shows: its originals alone, again and again; and flipped.
+        "train_control": [
+            {"epochs": p.epochs * max(p.train_sizes) // p.train_size},
+            {"train_size": max(p.train_sizes), "augmentation": "flip"},
+        ]
+        if p.controls
+        else [],
+        "loss": [{"loss": loss, "gain": gain, "schedule": schedule} for loss, gain, schedule in p.losses],
+        "collapse": [
+            {"loss": loss, "gain": gain, "schedule": schedule, "epochs": COLLAPSE_EPOCHS}
+            for loss, gain, schedule in COLLAPSE
+        ],
+        "residual_n": [{"loss": f"residual_{n}", "width": p.narrow} for n in p.residual_ns],
+        "passes": [
+            {"cell": cell, "iterations": n, "loss": "residual", "gain": GAINS[cell], "width": p.narrow}
+            for cell in GAINS
+            for n in p.passes
+        ],
+        "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
+        "precision": [{"precision": name} for name in p.precisions],
+    }[study]
+
+
+def _seeds(p, study):
+    if study == "collapse":
+        return p.many_seeds
+    return p.seeds if study in ("batch_size", "equal_steps", "train_size", "train_control", "recipe") else p.few_seeds
+
+
 def plan_all(preset_name: str) -> list[Run]:
     """The runs of every study at a preset."""
-    return [run for study in STUDIES for run in plan(preset_name, study)]
+    return plan(preset_name, *STUDIES)
 
 
 def finished(run: Run) -> bool:

@@ -61,7 +61,7 @@ def same_images(planned, images):
     for run in planned:
         reconstructions = evaluation.reconstruct(training.trained_codec(run), images[chosen])
         for i, reconstruction in zip(chosen, reconstructions[:, -1], strict=True):
-            row = {"run": run.id, "loss": run.loss, "gain": run.gain, "image": i}
+            row = {"run": run.id, "loss": run.loss, "gain": run.gain, "schedule": run.schedule, "image": i}
             pictures = {
                 "original_png": picture(images[i]),
                 "reconstruction_png": picture(_eight_bit(reconstruction)),

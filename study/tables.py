@@ -1,4 +1,4 @@
-"""The tracked tables of a preset: collected from run folders, checked on reading, summed up over seeds.
+"""The tracked tables of a preset: collected from run folders, checked on reading.
 
 `history.csv` and `runs.csv` are the study's memory: a run whose rows they hold counts as finished on every machine, and
 collecting keeps those rows where the run's folder is not there.
@@ -9,13 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from scipy import stats
 
 from study import paths, runs
 
 HISTORY = (
-    "preset study run seed cell width iterations loss gain learning_rate batch_size train_size protocol "
-    "precision epoch step images_seen split bpp psnr ssim ms_ssim report_score residual_l1 status"
+    "preset study run seed cell width iterations loss gain learning_rate schedule batch_size train_size augmentation "
+    "epochs protocol precision epoch step images_seen split bpp psnr ssim ms_ssim report_score residual_l1 status"
 ).split()
 RUNS = [
     *("preset", "run", *runs.parameters(), "status", "epochs_done", "mean_image_psnr", "parameters"),
@@ -35,7 +34,7 @@ SCHEMA = {
     "architecture": "preset part layer kernel hidden_kernel height width channels parameters".split(),
     "networks": "preset network passes parameters never_trained bpp".split(),
     "samples": SAMPLES,
-    "loss_samples": "preset run loss gain image original_png reconstruction_png".split(),
+    "loss_samples": "preset run loss gain schedule image original_png reconstruction_png".split(),
 }
 
 
@@ -138,63 +137,6 @@ def _text(table):
     return pd.read_csv(io.StringIO(text)).to_csv(index=False, float_format="%.6g")
 
 
-def interval(table: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
-    """Mean of a column of one row a seed, with the bounds of its 95 % t-interval: `by`, mean, low, high, n.
-
-    With one seed the bounds are not a number.
-    """
-    groups = table.groupby(by)[column].agg(["mean", "sem", "count"])
-    half = groups["sem"] * stats.t.ppf(0.975, (groups["count"] - 1).clip(lower=1))
-    bounds = {"mean": groups["mean"], "low": groups["mean"] - half, "high": groups["mean"] + half}
-    return pd.DataFrame(bounds | {"n": groups["count"]}).reset_index()
-
-
-def paired(table: pd.DataFrame, field: str, base, column: str) -> pd.DataFrame:
-    """How much a column differs from that at `field == base`, seed by seed: means with bounds, see `interval`.
-
-    Two runs of one seed share first weights, order and noise as far as their settings allow.
-    """
-    wide = table.pivot(index="seed", columns=field, values=column)
-    differences = wide.drop(columns=base).sub(wide[base], axis=0).melt(value_name=column, ignore_index=False).dropna()
-    return interval(differences, [field], column)
-
-
 def last_epoch(history: pd.DataFrame) -> pd.DataFrame:
     """The rows of each run's last epoch."""
     return history[history.epoch == history.groupby(["study", "run"]).epoch.transform("max")]
-
-
-def results(preset: str) -> str:
-    """The last epoch's validation scores of a preset, means over seeds, as a table in Markdown for the README."""
-    final = last_epoch(read(preset, "history").query("split == 'validation'"))
-    columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    for (study, *_), group in final.groupby(["study", *runs.SETTINGS], sort=False):
-        first, means = group.iloc[0], group[["psnr", "ms_ssim", "report_score"]].mean()
-        setting = ", ".join(f"{field.replace('_', ' ')} {first[field]}" for field in runs.STUDIES[study][1])
-        scores = f"{means.psnr:.2f} | {means.ms_ssim:.3f} | {means.report_score:.3f}"
-        statuses = ", ".join(f"{n} {status}" for status, n in group.status.value_counts().items())
-        lines.append(
-            f"{study.replace('_', ' ')} | {setting} | {group.seed.nunique()} | {first.step} | {scores} | {statuses}"
-        )
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-def speed() -> str:
-    """The training steps of `make bench`, one row a case, as a table in Markdown for the README."""
-    table = pd.read_csv(path("benchmarks", "training"))
-    columns = ["width", "passes", "batch size", "images/s", "in bfloat16", "of the product's rate", "to PyTorch"]
-    lines = [" | ".join([*columns, "to the report's code"]), " | ".join("---" for _ in range(8))]
-    for case, group in table.groupby(["width", "iterations", "batch_size"], sort=False):
-        group = group.set_index("network")
-        speeds, share = group.images_a_second, group.share_of_product["this study"]
-        images = [_three_digits(speeds[name]) for name in ("this study", "this study, mixed_bfloat16")]
-        others = [speeds.get(name) for name in ("plain PyTorch", "report's code")]
-        ratios = [f"{speeds['this study'] / other:.2f}" if other else "" for other in others]
-        lines.append(" | ".join([*(f"{value:g}" for value in case), *images, f"{share:.0%}", *ratios]))
-    machines = "; ".join(f"{name}, {threads} threads" for name, threads in table.groupby(["machine", "threads"]).groups)
-    return "\n".join(f"| {line} |" for line in lines) + f"\n\nMeasured on: {machines}."
-
-
-def _three_digits(value):
-    return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import data, losses, metrics, paths, precision, runs
+from study import batches, data, losses, metrics, paths, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, WARM_UP
@@ -33,14 +33,14 @@ def train(run):
         ValueError: parameters that the data or each other do not allow, before anything is written.
     """
     images = data.load(run.data)
-    batches = data.Batches(images.train, run.train_size, run.batch_size, run.seed)
-    codec = compiled_codec(run, batches.steps)
-    progress = Progress(run, images, batches.steps)
+    steps = epoch_steps(run, _batches(run, images).steps)
+    codec = compiled_codec(run, steps)
+    progress = Progress(run, images, steps)
     progress.resume(codec)
     if progress.epoch < run.epochs and progress.status == "running":
         codec.fit(
-            data.Batches(images.train, run.train_size, run.batch_size, run.seed, progress.epoch),
-            steps_per_epoch=batches.steps,
+            _batches(run, images, first_step=progress.epoch * steps),
+            steps_per_epoch=steps,
             initial_epoch=progress.epoch,
             epochs=run.epochs,
             callbacks=[progress],
@@ -51,6 +51,17 @@ def train(run):
     return progress.status
 
 
+def epoch_steps(run, steps):
+    """The steps from one score to the next: those that show all images once, or an equal share of the run's own.
+
+    Raises:
+        ValueError: a number of steps that its epochs do not divide.
+    """
+    if run.steps % run.epochs:
+        raise ValueError(f"steps={run.steps} cannot be shared out evenly to epochs={run.epochs}; choose a multiple.")
+    return run.steps // run.epochs or steps
+
+
 def compiled_codec(run, steps):
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
@@ -59,15 +70,30 @@ def compiled_codec(run, steps):
         for cell in codec.encoder_cells + codec.decoder_cells:
             for weight in cell.later_weights:
                 weight.trainable = False
-    total = steps * run.epochs
-    warm_up = round(WARM_UP * total)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, total - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
+    codec.compile(
+        _optimizer(run, steps * run.epochs),
+        loss=losses.loss(run.loss),
+        jit_compile=keras.backend.backend() == "jax",
     )
-    optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
-    codec.compile(optimizer, loss=losses.loss(run.loss), jit_compile=keras.backend.backend() == "jax")
     codec.optimizer.build(codec.trainable_variables)
     return codec
+
+
+def _optimizer(run, steps):
+    if run.schedule == "constant":  # as the report says, the rest as Keras has it
+        return keras.optimizers.Adam(run.learning_rate)
+    if run.schedule != "cosine":
+        raise ValueError(f"schedule={run.schedule!r} is not known; expected cosine or constant.")
+    warm_up = round(WARM_UP * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
+    )
+    return keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
+
+
+def _batches(run, images, first_step=0):
+    sizes = (run.train_size, run.batch_size, run.seed)
+    return batches.Batches(images.train, *sizes, first_step, run.augmentation)
 
 
 def trained_codec(run):
@@ -100,7 +126,7 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, run, images, steps):
         super().__init__()
         self.run, self.images, self.steps = run, images, steps
-        index, _ = data.training_index(len(images.train), run.train_size)
+        index, _ = batches.training_index(len(images.train), run.train_size)
         self.splits = {
             "training": images.train[index[: len(images.validation)]],
             "validation": images.validation,

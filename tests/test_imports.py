@@ -17,11 +17,13 @@ ALLOWED = {
     "__init__": set(),
     "__main__": SOURCES.keys() - {"__main__"},
     "baselines": set(),
+    "batches": {"data"},
     "canvas": BASE | {"runs"},
     "cifar": BASE,
     "data": BASE | {"cifar"},
     "evaluation": {"metrics", "model"},
-    "figures": BASE | {"canvas", "pictures", "tables"},
+    "figures": BASE | {"canvas", "findings", "pictures", "statistics", "tables"},
+    "findings": {"canvas", "statistics", "tables"},
     "launch": {"paths", "runs"},
     "layers": BASE,
     "losses": {"metrics"},
@@ -31,13 +33,27 @@ ALLOWED = {
     "pictures": {"baselines", "canvas"},
     "precision": set(),
     "presets": set(),
+    "readme": {"runs", "tables"},
     "reported": set(),
     "runs": BASE,
     "samples": {"baselines", "evaluation", "training"},
+    "statistics": set(),
     "tables": BASE | {"runs"},
-    "training": BASE | {"data", "evaluation", "losses", "metrics", "model", "precision", "runs"},
+    "training": BASE | {"batches", "data", "evaluation", "losses", "metrics", "model", "precision", "runs"},
 }
-WITHOUT_KERAS = ["baselines", "canvas", "figures", "launch", "paths", "pictures", "presets", "runs", "tables"]
+WITHOUT_KERAS = [
+    "baselines",
+    "canvas",
+    "figures",
+    "launch",
+    "paths",
+    "pictures",
+    "presets",
+    "readme",
+    "runs",
+    "statistics",
+    "tables",
+]
 MOST_LINES = 260
 
 

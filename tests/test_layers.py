@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from gradients import gradients
 
-from study.layers import Binarizer, ConvLSTM
+from study.layers import Binarizer, ConvGRU, ConvLSTM
 
 
 def array(tensor):
@@ -85,6 +85,32 @@ def test_lstm_with_a_state_follows_the_equations(kernel, hidden, strides, size):
     np.testing.assert_allclose(array(h), expected_h, atol=1e-5)
     np.testing.assert_allclose(array(c), expected_c, atol=1e-5)
     np.testing.assert_array_equal(array(output), array(h))
+
+
+def gru(cell, x, h):
+    """T17 eq. 11 to 13, with the gates in the order z, n, r and one bias each."""
+    kernel = np.concatenate([array(cell.input_kernel), array(cell.reset_kernel)], axis=-1)
+    bias = np.concatenate([array(cell.bias), array(cell.reset_bias)])
+    z, n, r = np.split(convolve(x, kernel, cell.strides) + bias, 3, axis=-1)
+    hidden_z, hidden_r = np.split(convolve(h, array(cell.hidden_kernel)), 2, axis=-1)
+    z, r = sigmoid(z + hidden_z), sigmoid(r + hidden_r)
+    return (1 - z) * h + z * np.tanh(n + convolve(r * h, array(cell.candidate_kernel)))
+
+
+@pytest.mark.parametrize("kernel, hidden, strides, size", CELLS)
+def test_gru_follows_the_equations_from_nothing_on(kernel, hidden, strides, size):
+    keras.utils.set_random_seed(0)
+    cell, state = ConvGRU(6, kernel, hidden, strides=strides), None
+    cell.build((None, None, None, 5))
+    cell.bias.assign(normal(12))
+    cell.reset_bias.assign(normal(6, seed=1))
+    h = np.zeros((2, *(-(-side // strides) for side in size), 6))
+    for step in range(3):
+        x = normal(2, *size, 5, seed=step)
+        output, state = cell(x, state)
+        h = gru(cell, x, h)
+        np.testing.assert_allclose(array(output), h, atol=1e-5)
+        np.testing.assert_array_equal(array(output), array(state))
 
 
 def test_lstm_takes_back_the_state_it_gave():

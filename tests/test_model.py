@@ -109,6 +109,13 @@ def test_parameters_do_not_grow_with_the_passes(full):
         assert sum(int(np.prod(variable.shape)) for variable in full.trainable_variables) == FULL_SIZE
 
 
+def test_grus_have_three_quarters_of_the_weights():
+    """22,669,088 in T17's network, and one bias a gate and a convolution."""
+    codec = build_codec(cell="gru")
+    matrices = sum(int(np.prod(weight.shape)) for weight in codec.weights if len(weight.shape) == 4)
+    assert matrices == 22_669_088 and codec.count_params() == 22_677_763
+
+
 def test_no_call_makes_a_variable():
     codec = made()
     before = [id(variable) for variable in codec.variables]
@@ -122,7 +129,7 @@ def test_no_call_makes_a_variable():
 def test_layer_table_is_that_of_the_paper(full):
     rows = layer_table(full)
     assert sum(row["parameters"] for row in rows) == FULL_SIZE
-    # FIELD.md, 1.1: kernel, hidden kernel, side at 32x32 and depth after depth-to-space.
+    # T17, Fig. 1: kernel, hidden kernel, side at 32x32 and depth after depth-to-space.
     assert [(row["kernel"], row["hidden_kernel"], row["height"], row["channels"]) for row in rows] == [
         ("3x3 /2", "", 16, 64),
         ("3x3 /2", "1x1", 8, 256),
@@ -419,22 +426,28 @@ def test_gradients_are_those_of_the_formulas(n):
         )
 
 
-GATES = {"input_kernel": 3, "bias": 3, "hidden_kernel": 4}  # gates side by side in a ConvLSTM's variables
+# Gates side by side in a cell's variables.
+GATES = {
+    "lstm": {"input_kernel": 3, "bias": 3, "hidden_kernel": 4},
+    "gru": {"input_kernel": 2, "bias": 2, "hidden_kernel": 2},
+}
 
 
 @pytest.mark.parametrize("reconstruction, activation", RULES)
-def test_every_variable_learns_from_two_passes(reconstruction, activation):
-    codec = made(reconstruction=reconstruction, activation=activation)
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_every_variable_learns_from_two_passes(cell, reconstruction, activation):
+    codec = made(cell=cell, reconstruction=reconstruction, activation=activation)
     for variable, slope in zip(codec.trainable_variables, slopes(codec, 2), strict=True):
         assert np.isfinite(slope).all() and slope.any(), variable.path
-        if "rnn" in variable.path and (gates := GATES.get(variable.name)):
+        if "rnn" in variable.path and (gates := GATES[cell].get(variable.name)):
             assert all(gate.any() for gate in np.split(slope, gates, axis=-1)), variable.path
 
 
-def test_one_pass_leaves_the_memory_alone():
-    codec = made()
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_one_pass_leaves_the_memory_alone(cell):
+    codec = made(cell=cell)
     later = {id(weight) for cell in codec.encoder_cells + codec.decoder_cells for weight in cell.later_weights}
-    assert len(later) == 3 * 7
+    assert len(later) == {"lstm": 3, "gru": 4}[cell] * 7
     for variable, slope in zip(codec.trainable_variables, slopes(codec, 1), strict=True):
         assert slope.any() != (id(variable) in later), variable.path
 
@@ -445,7 +458,7 @@ def test_one_pass_leaves_the_memory_alone():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"cell": "elman"}, "cell='elman' .* one of lstm"),
+        ({"cell": "elman"}, "cell='elman' .* one of lstm, gru"),
         ({"reconstruction": "adaptive"}, "reconstruction='adaptive' .* one of additive, one_shot"),
         ({"activation": "relu"}, "activation='relu' .* one of linear, leaky_relu"),
         ({"width": 0.3}, "width=0.3: .* multiple of 1/32"),

@@ -2,7 +2,7 @@
 
 import re
 
-from study import paths, tables
+from study import paths, readme
 from study.presets import PRESETS
 
 README = (paths.ROOT / "README.md").read_text()
@@ -10,8 +10,8 @@ README = (paths.ROOT / "README.md").read_text()
 
 def test_its_results_are_those_of_the_tracked_tables(monkeypatch):
     monkeypatch.delenv("STUDY_OUTPUT", raising=False)
-    assert tables.results("excerpt") in README, "print the table again: python -m study results --preset excerpt"
-    assert tables.speed() in README, "print the table again: python -m study speed"
+    assert readme.results("excerpt") in README, "print the table again: python -m study results --preset excerpt"
+    assert readme.speed() in README, "print the table again: python -m study speed"
 
 
 def test_what_it_names_is_there():

@@ -19,6 +19,7 @@ def test_equal_parameters_give_one_id_and_any_changed_one_another():
     assert replace(run).id == run.id
     other = {"study": "train_size", "data": "excerpt", "loss": "l1", "cell": "gru", "reconstruction": "one_shot"}
     other |= {"activation": "linear", "protocol": "equal_steps", "precision": "auto"}
+    other |= {"schedule": "constant", "augmentation": "flip"}
     for name in runs.parameters():
         changed = replace(run, **{name: other.get(name) or getattr(run, name) + 1})
         assert changed.id != run.id, name
@@ -30,10 +31,26 @@ def test_a_plan_has_each_setting_with_each_seed_once(preset):
     batch_sizes = runs.plan(preset, "batch_size")
     assert [(run.batch_size, run.seed) for run in batch_sizes] == [(n, s) for n in grid.batch_sizes for s in grid.seeds]
     planned = runs.plan_all(preset)
-    often = len(grid.batch_sizes) + len(grid.train_sizes) + len(grid.recipes)
-    seldom = len(grid.losses) + len(grid.precisions)
-    expected = often * len(grid.seeds) + seldom * len(grid.few_seeds)
+    protocols = 1 + bool(grid.equal_steps)
+    often = protocols * len(grid.batch_sizes) + len(grid.train_sizes) + 2 * grid.controls + len(grid.recipes)
+    scaled = grid.scaled_rates * (len(grid.batch_sizes) - 1)
+    seldom = scaled + len(grid.losses) + 2 * len(grid.passes) + len(grid.residual_ns) + len(grid.precisions)
+    expected = often * len(grid.seeds) + seldom * len(grid.few_seeds) + len(runs.COLLAPSE) * len(grid.many_seeds)
     assert len({run.id for run in planned}) == len(planned) == expected
+
+
+def test_runs_of_one_study_see_as_many_images_or_take_as_many_steps():
+    steps = runs.plan("excerpt", "equal_steps")
+    assert {run.steps for run in steps} == {600} and {run.protocol for run in steps} == {"equal_steps"}
+    controls = runs.plan("excerpt", "train_control")
+    largest = runs.plan("excerpt", "train_size", train_size=[37812])
+    assert {run.epochs * run.train_size for run in controls} == {run.epochs * run.train_size for run in largest}
+    scaled = runs.plan("excerpt", "scaled_rate")
+    assert all(run.learning_rate**2 * 128 == pytest.approx(0.01**2 * run.batch_size, rel=1e-3) for run in scaled)
+
+
+def test_first_runs_keep_their_names():
+    assert runs.plan("excerpt", "batch_size")[0].id == "32-seed-0-256fe903"
 
 
 def test_a_plan_can_be_narrowed_to_values_of_the_grid_only():
@@ -45,7 +62,7 @@ def test_a_plan_can_be_narrowed_to_values_of_the_grid_only():
 
 @pytest.mark.parametrize(("preset", "study"), [("tiny", "batch_size"), ("smoke", "colour")])
 def test_unknown_names_are_refused_with_the_known_ones(preset, study):
-    with pytest.raises(ValueError, match="choose one of smoke|choose one of batch_size"):
+    with pytest.raises(ValueError, match="choose one of smoke|choose among batch_size"):
         runs.plan(preset, study)
 
 

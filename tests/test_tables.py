@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-from scipy import stats
 
 from study import runs, tables
 
@@ -71,30 +70,3 @@ def test_a_table_of_an_older_schema_is_refused():
 def test_a_missing_table_is_named_with_the_command():
     with pytest.raises(tables.TableError, match="history.csv is not there. `make study PRESET=smoke` makes it"):
         tables.read("smoke", "history")
-
-
-def test_the_interval_is_scipys():
-    values = [1.0, 2.0, 4.0]
-    row = tables.interval(pd.DataFrame({"epoch": 1, "psnr": values}), ["epoch"], "psnr").iloc[0]
-    low, high = stats.t.interval(0.95, 2, loc=sum(values) / 3, scale=stats.sem(values))
-    assert (row["mean"], row.low, row.high, row.n) == pytest.approx((sum(values) / 3, low, high, 3))
-
-
-def test_one_seed_has_a_mean_and_no_interval():
-    row = tables.interval(pd.DataFrame({"epoch": [1], "psnr": [20.0]}), ["epoch"], "psnr").iloc[0]
-    assert row["mean"] == 20 and pd.isna(row.low) and pd.isna(row.high) and row.n == 1
-
-
-def test_differences_are_paired_by_seed():
-    base, other = [20.0, 21.0, 19.0], [20.1, 21.3, 19.0]
-    runs_of = {"float32": base, "mixed_bfloat16": other}
-    rows = [
-        {"precision": name, "seed": seed, "psnr": value}
-        for name, values in runs_of.items()
-        for seed, value in enumerate(values)
-    ]
-    rows.append({"precision": "mixed_bfloat16", "seed": 3, "psnr": 30.0})  # without a partner
-    row = tables.paired(pd.DataFrame(rows), "precision", "float32", "psnr").iloc[0]
-    expected = stats.ttest_rel(other, base).confidence_interval(0.95)
-    assert (row.precision, row.n) == ("mixed_bfloat16", 3)
-    assert (row.low, row.high) == pytest.approx((expected.low, expected.high))

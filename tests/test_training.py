@@ -57,6 +57,24 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_history(tmp_path):
     assert not list(cut.rglob("checkpoint.npz"))
 
 
+def test_equal_steps_are_shared_out_to_epochs_whatever_the_batch_size(run):
+    run = replace(run, protocol="equal_steps", steps=12, epochs=3)  # an epoch of 4 steps shows 32 of the 64 images
+    training.train(run)
+    history = pd.read_csv(run.folder / "history.csv").query("split == 'validation'")
+    assert history.step.tolist() == [4, 8, 12] and history.images_seen.tolist() == [32, 64, 96]
+    with pytest.raises(ValueError, match="steps=10 cannot be shared out evenly to epochs=3; choose a multiple"):
+        training.train(replace(run, steps=10))
+
+
+def test_the_reports_schedule_is_plain_adam_at_one_rate(run):
+    ours, plain = (training.compiled_codec(replace(run, schedule=name), 100) for name in ("cosine", "constant"))
+    named = {"name": plain.optimizer.name}
+    assert plain.optimizer.get_config() == keras.optimizers.Adam(0.01).get_config() | named
+    assert float(ours.optimizer.learning_rate) == 0.0 and ours.optimizer.global_clipnorm == 1.0
+    with pytest.raises(ValueError, match="schedule='linear' is not known; expected cosine or constant"):
+        training.compiled_codec(replace(run, schedule="linear"), 10)
+
+
 def test_a_network_that_answers_one_image_has_collapsed(run):
     assert training.train(replace(run, learning_rate=0.0)) == "collapsed"
 

@@ -1,0 +1,100 @@
+"""Figures of how runs end: final validation scores by setting, each seed a dot, the mean with its 95 % t-interval."""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from study import statistics, tables
+from study.canvas import LABELS, setting_name, subplots
+
+SCORES = ("psnr", "ms_ssim")
+COLOURS = sns.color_palette("colorblind")
+
+
+def final(history: pd.DataFrame, *studies: str) -> pd.DataFrame:
+    """The last epoch's validation rows of some studies, after the last pass."""
+    rows = tables.last_epoch(history[history.study.isin(studies) & (history.split == "validation")])
+    return rows[rows.bpp == rows.groupby(["study", "run"]).bpp.transform("max")]
+
+
+def batch_sizes(history: pd.DataFrame) -> Figure:
+    """Figure 12: how a batch size ends at equal epochs, at equal steps, and with the rate that suits it."""
+    rows = final(history, "batch_size", "equal_steps", "scaled_rate")
+    equal, scaled = rows[rows.study == "batch_size"], rows[rows.study == "scaled_rate"]
+    unscaled = equal[~equal.batch_size.isin(scaled.batch_size)].head(len(equal) if len(scaled) else 0)
+    figure, axes = subplots(1, 2, (7.2, 3.0))
+    for axis, score in zip(axes, SCORES, strict=True):
+        _line(axis, equal, "batch_size", score, COLOURS[0], "equal epochs, as in the report", "o-")
+        _line(axis, pd.concat([unscaled, scaled]), "batch_size", score, COLOURS[1], "and rate by √(batch size)", "s--")
+        _line(axis, rows[rows.study == "equal_steps"], "batch_size", score, COLOURS[2], "equal steps", "^-")
+        _log_axis(axis, sorted(rows.batch_size.unique()))
+        axis.set(xlabel=LABELS["batch_size"], ylabel=LABELS[score])
+    axes[0].legend(loc="best", fontsize=7.5)
+    return figure
+
+
+def train_sizes(history: pd.DataFrame) -> Figure:
+    """Figure 13: how a training set ends at equal epochs, and the largest beside others that show as many images."""
+    rows = final(history, "train_size", "train_control")
+    sizes, controls = rows[rows.study == "train_size"], rows[rows.study == "train_control"]
+    figure, axes = subplots(1, 2, (7.2, 3.0))
+    for axis, score in zip(axes, SCORES, strict=True):
+        _line(axis, sizes, "train_size", score, COLOURS[0], "turned where there are too few", "o-")
+        names = [("flip", "flipped instead", "D"), ("rotation", "the originals, as often in all", "s")]
+        for (augmentation, label, marker), colour in zip(names, COLOURS[1:], strict=False):
+            group = controls[controls.augmentation == augmentation].assign(train_size=sizes.train_size.max() * 1.12)
+            _line(axis, group, "train_size", score, colour, label, marker)
+        _log_axis(axis, sorted(sizes.train_size.unique()))
+        axis.tick_params(axis="x", rotation=30)
+        axis.set(xlabel=LABELS["train_size"], ylabel=LABELS[score])
+    axes[0].legend(loc="best", fontsize=7.5)
+    return figure
+
+
+def collapse(history: pd.DataFrame) -> Figure:
+    """Figure 14: of many seeds, how many still answer the mean image after three epochs, and where each one stands."""
+    rows = final(history, "collapse")
+    groups = list(rows.groupby(["loss", "gain", "schedule"], sort=False))
+    figure, axes = subplots(1, 2, (7.2, 0.9 + 0.36 * max(len(groups), 1)), sharey=True)
+    for y, (_, group) in enumerate(groups):
+        share, low, high = statistics.share((group.status != "done").sum(), len(group))
+        axes[0].plot([100 * low, 100 * high], [y, y], color="0.5", lw=2, solid_capstyle="butt")
+        axes[0].plot(100 * share, y, "o", color=COLOURS[0])
+        axes[1].plot(group.psnr, [y] * len(group), "o", color=COLOURS[0], ms=4, alpha=0.5, mec="none")
+    names = [setting_name(group.iloc[0]) for _, group in groups]
+    axes[0].set(yticks=range(len(groups)), yticklabels=names, xlim=(-3, 103), xlabel="collapsed runs, % with interval")
+    axes[1].set(xlabel=f"{LABELS['psnr']} of each")
+    axes[0].invert_yaxis()
+    return figure
+
+
+def passes(history: pd.DataFrame) -> Figure:
+    """Figure 15: quality after each pass against the bits so far, by cell and by the passes trained with."""
+    rows = tables.last_epoch(history[(history.study == "passes") & (history.split == "validation")])
+    colours = dict(zip(sorted(rows.iterations.unique()), sns.color_palette("viridis", 4), strict=False))
+    figure, axes = subplots(1, 2, (7.2, 3.0))
+    for axis, score in zip(axes, SCORES, strict=True):
+        for (cell, iterations), group in rows.groupby(["cell", "iterations"], sort=False):
+            label = f"{cell.upper()}, {iterations} {'pass' if iterations == 1 else 'passes'}"
+            _line(axis, group, "bpp", score, colours[iterations], label, "o-" if cell == "lstm" else "s--")
+        axis.set(xlabel="bits a pixel", ylabel=LABELS[score])
+    if len(rows):
+        axes[1].legend(title="trained with", loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7.5)
+    return figure
+
+
+def _line(axis, rows, x, score, colour, label, style):
+    """The mean of each x with its interval, joined as `style` says, and a faint dot a seed."""
+    if rows.empty:
+        return
+    axis.plot(rows[x], rows[score], ".", color=colour, ms=4, alpha=0.4, mec="none")
+    bounds = statistics.interval(rows, [x], score)
+    errors = [bounds["mean"] - bounds.low, bounds.high - bounds["mean"]]
+    axis.errorbar(bounds[x], bounds["mean"], errors, fmt=style, color=colour, ms=4.5, lw=1.4, capsize=2, label=label)
+
+
+def _log_axis(axis, ticks):
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axis.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,41 @@
+"""The tables of the README, printed from the tracked ones."""
+
+import pandas as pd
+
+from study import runs, tables
+
+
+def results(preset: str) -> str:
+    """The last epoch's validation scores of a preset, means over seeds, as a table in Markdown for the README."""
+    final = tables.last_epoch(tables.read(preset, "history").query("split == 'validation'"))
+    columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for (study, *_), group in final.groupby(["study", *runs.SETTINGS], sort=False):
+        first, means = group.iloc[0], group[["psnr", "ms_ssim", "report_score"]].mean()
+        setting = ", ".join(f"{field.replace('_', ' ')} {first[field]}" for field in runs.STUDIES[study][1])
+        scores = f"{means.psnr:.2f} | {means.ms_ssim:.3f} | {means.report_score:.3f}"
+        statuses = ", ".join(f"{n} {status}" for status, n in group.status.value_counts().items())
+        lines.append(
+            f"{study.replace('_', ' ')} | {setting} | {group.seed.nunique()} | {first.step} | {scores} | {statuses}"
+        )
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def speed() -> str:
+    """The training steps of `make bench`, one row a case, as a table in Markdown for the README."""
+    table = pd.read_csv(tables.path("benchmarks", "training"))
+    columns = ["width", "passes", "batch size", "images/s", "in bfloat16", "of the product's rate", "to PyTorch"]
+    lines = [" | ".join([*columns, "to the report's code"]), " | ".join("---" for _ in range(8))]
+    for case, group in table.groupby(["width", "iterations", "batch_size"], sort=False):
+        group = group.set_index("network")
+        speeds, share = group.images_a_second, group.share_of_product["this study"]
+        images = [_three_digits(speeds[name]) for name in ("this study", "this study, mixed_bfloat16")]
+        others = [speeds.get(name) for name in ("plain PyTorch", "report's code")]
+        ratios = [f"{speeds['this study'] / other:.2f}" if other else "" for other in others]
+        lines.append(" | ".join([*(f"{value:g}" for value in case), *images, f"{share:.0%}", *ratios]))
+    machines = "; ".join(f"{name}, {threads} threads" for name, threads in table.groupby(["machine", "threads"]).groups)
+    return "\n".join(f"| {line} |" for line in lines) + f"\n\nMeasured on: {machines}."
+
+
+def _three_digits(value):
+    return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"
