@@ -19,6 +19,7 @@ NOTEBOOKS = (
     "05_qualitative_samples",
     "06_loss_study",
     "07_rate_distortion",
+    "08_claims",
 )
 
 
@@ -42,6 +43,7 @@ def _parser():
         ("figures", draw),
         ("paper", print_paper),
         ("results", print_results),
+        ("check", check_tables),
     ):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.add_argument("--preset", default="laptop", choices=PRESETS)
@@ -79,9 +81,7 @@ def show_plan(options):
         print(f"{run.study}/{run.id}: {run.images_seen:,} images, width {run.width:g}, passes {run.iterations}")
     images = sum(run.images_seen * run.iterations for run in left)
     done = len(planned) - len(left)
-    print(
-        f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train with {images:,} images and passes"
-    )
+    print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train; {images:,} images x passes")
 
 
 def grid(options):
@@ -162,6 +162,17 @@ def print_paper(options):
     pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs, ignore_system_fonts=True)
     runs.write(paths.paper(), pdf)
     print(f"paper: {paths.paper()}")
+
+
+def check_tables(options):
+    """check the tables of a preset against their schema and the runs that they name"""
+    from study import check
+
+    if found := check.problems(options.preset):
+        raise ValueError(f"The tables of {options.preset} have {len(found)} problems:\n" + "\n".join(found))
+    planned = runs.plan_all(options.preset)
+    left = len(tables.missing(options.preset, planned))
+    print(f"{options.preset}: tables in order, {len(planned) - left} of {len(planned)} runs in them")
 
 
 def print_results(options):

@@ -5,11 +5,13 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from study import findings, statistics, tables
+from study import findings, paths, statistics, tables
 from study.canvas import LABELS, save, setting_name, subplots
 from study.pictures import architecture, better_samples, loss_pictures, poorer_samples
 from study.presets import GAIN
 
+# Presets on the report's data, and their share of its images: a training set is scaled by that.
+OF_THE_REPORT = {"excerpt": 9453 / 100_000, "report": 1.0}
 STATUS_COLOURS = {"done": "#0173b2", "collapsed": "#d55e00", "diverged": "0.3"}
 
 
@@ -32,6 +34,8 @@ def draw_all(preset: str) -> list[str]:
     if tables.path(preset, "samples").exists():
         samples = tables.read(preset, "samples")
         made |= {"figure_6": better_samples(samples), "figure_7": poorer_samples(samples)}
+    if tables.path(preset, "edges").exists():
+        made["figure_16"] = findings.edges(tables.read(preset, "edges"))
     if tables.path(preset, "loss_samples").exists():
         made["figure_10"] = loss_pictures(tables.read(preset, "loss_samples"))
     for name, figure in made.items():
@@ -68,6 +72,7 @@ def _curves(history, study, scores):
         for axis, split in zip(axis_row, ("training", "validation"), strict=True):
             for value, group in rows[rows.split == split].groupby(study):
                 _seeds(axis, group, score, colours[value], f"{value:,} (n = {group.seed.nunique()})")
+            _reported(axis, rows, study, split, score, colours)
         axis_row[0].set_ylabel(LABELS[score])
     for axis, split in zip(axes.reshape(-1, 2)[0], ("training images", "validation images"), strict=True):
         axis.set_title(split)
@@ -77,6 +82,23 @@ def _curves(history, study, scores):
     title = f"{LABELS[study]}\n(seeds)"
     axes.reshape(-1, 2)[0, 1].legend(title=title, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
+
+
+def _reported(axis, rows, study, split, score, colours):
+    """The report's own first and last value of each setting that is drawn: one run each, hollow where mislabelled."""
+    share = OF_THE_REPORT.get(rows.preset.iloc[0]) if score in ("report_score", "psnr") else None
+    if not share:
+        return
+    known = pd.read_csv(paths.REPORTED, keep_default_na=False).query("study == @study and split == @split")
+    settings = known.setting if study == "batch_size" else (known.setting * share).astype(int)
+    label = "the report's, n = 1"
+    for setting, row in zip(settings, known.itertuples(), strict=True):
+        if setting in colours:
+            face = "white" if row.note.startswith("labelled") else colours[setting]
+            axis.plot(
+                row.epoch, getattr(row, score), "D", ms=4.5, mfc=face, mec="black", mew=0.7, label=label, zorder=3
+            )
+            label = None
 
 
 def _seeds(axis, group, score, colour, label):

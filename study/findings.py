@@ -1,5 +1,6 @@
 """Figures of how runs end: final validation scores by setting, each seed a dot, the mean with its 95 % t-interval."""
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -12,22 +13,21 @@ SCORES = ("psnr", "ms_ssim")
 COLOURS = sns.color_palette("colorblind")
 
 
-def final(history: pd.DataFrame, *studies: str) -> pd.DataFrame:
-    """The last epoch's validation rows of some studies, after the last pass."""
-    rows = tables.last_epoch(history[history.study.isin(studies) & (history.split == "validation")])
-    return rows[rows.bpp == rows.groupby(["study", "run"]).bpp.transform("max")]
-
-
 def batch_sizes(history: pd.DataFrame) -> Figure:
     """Figure 12: how a batch size ends at equal epochs, at equal steps, and with the rate that suits it."""
-    rows = final(history, "batch_size", "equal_steps", "scaled_rate")
+    rows = tables.final(history, "batch_size", "equal_steps", "scaled_rate")
     equal, scaled = rows[rows.study == "batch_size"], rows[rows.study == "scaled_rate"]
     unscaled = equal[~equal.batch_size.isin(scaled.batch_size)].head(len(equal) if len(scaled) else 0)
     figure, axes = subplots(1, 2, (7.2, 3.0))
     for axis, score in zip(axes, SCORES, strict=True):
-        _line(axis, equal, "batch_size", score, COLOURS[0], "equal epochs, as in the report", "o-")
-        _line(axis, pd.concat([unscaled, scaled]), "batch_size", score, COLOURS[1], "and rate by √(batch size)", "s--")
-        _line(axis, rows[rows.study == "equal_steps"], "batch_size", score, COLOURS[2], "equal steps", "^-")
+        lines = [
+            (equal, "equal epochs, as in the report", "o-"),
+            (pd.concat([unscaled, scaled]), "and rate by √(batch size)", "s--"),
+            (rows[rows.study == "equal_steps"], "equal steps", "^-"),
+        ]
+        for (group, label, style), colour, beside in zip(lines, COLOURS, (0.95, 1.0, 1.05), strict=False):
+            group = group.assign(batch_size=group.batch_size * beside)  # so that intervals do not hide each other
+            _line(axis, group, "batch_size", score, colour, label, style)
         _log_axis(axis, sorted(rows.batch_size.unique()))
         axis.set(xlabel=LABELS["batch_size"], ylabel=LABELS[score])
     axes[0].legend(loc="best", fontsize=7.5)
@@ -36,12 +36,12 @@ def batch_sizes(history: pd.DataFrame) -> Figure:
 
 def train_sizes(history: pd.DataFrame) -> Figure:
     """Figure 13: how a training set ends at equal epochs, and the largest beside others that show as many images."""
-    rows = final(history, "train_size", "train_control")
+    rows = tables.final(history, "train_size", "train_control")
     sizes, controls = rows[rows.study == "train_size"], rows[rows.study == "train_control"]
     figure, axes = subplots(1, 2, (7.2, 3.0))
     for axis, score in zip(axes, SCORES, strict=True):
-        _line(axis, sizes, "train_size", score, COLOURS[0], "turned where there are too few", "o-")
-        names = [("flip", "flipped instead", "D"), ("rotation", "the originals, as often in all", "s")]
+        _line(axis, sizes, "train_size", score, COLOURS[0], "rotated beyond the originals", "o-")
+        names = [("flip", "flipped beyond the originals", "D"), ("rotation", "originals alone, more epochs", "s")]
         for (augmentation, label, marker), colour in zip(names, COLOURS[1:], strict=False):
             group = controls[controls.augmentation == augmentation].assign(train_size=sizes.train_size.max() * 1.12)
             _line(axis, group, "train_size", score, colour, label, marker)
@@ -54,7 +54,7 @@ def train_sizes(history: pd.DataFrame) -> Figure:
 
 def collapse(history: pd.DataFrame) -> Figure:
     """Figure 14: of many seeds, how many still answer the mean image after three epochs, and where each one stands."""
-    rows = final(history, "collapse")
+    rows = tables.final(history, "collapse")
     groups = list(rows.groupby(["loss", "gain", "schedule"], sort=False))
     figure, axes = subplots(1, 2, (7.2, 0.9 + 0.36 * max(len(groups), 1)), sharey=True)
     for y, (_, group) in enumerate(groups):
@@ -84,11 +84,23 @@ def passes(history: pd.DataFrame) -> Figure:
     return figure
 
 
+def edges(table: pd.DataFrame) -> Figure:
+    """Figure 16: gradient energy of each validation image against how well it comes back; the line: means of tenths."""
+    figure, axes = subplots(1, 2, (7.2, 2.8))
+    tenth = table.gradient_energy.rank(method="first").mul(10 / len(table)).apply(np.ceil)
+    means = table.groupby(tenth)[["gradient_energy", *SCORES]].mean()
+    for axis, score in zip(axes, SCORES, strict=True):
+        axis.plot(table.gradient_energy, table[score], ".", color="0.6", ms=3, alpha=0.5, mec="none", rasterized=True)
+        axis.plot(means.gradient_energy, means[score], "o-", color=COLOURS[0])
+        axis.set(xscale="log", xlabel="gradient energy (squared Sobel)", ylabel=LABELS[score])
+    return figure
+
+
 def _line(axis, rows, x, score, colour, label, style):
     """The mean of each x with its interval, joined as `style` says, and a faint dot a seed."""
     if rows.empty:
         return
-    axis.plot(rows[x], rows[score], ".", color=colour, ms=4, alpha=0.4, mec="none")
+    axis.plot(rows[x], rows[score], ".", color=colour, ms=5, alpha=0.5, mec="none")
     bounds = statistics.interval(rows, [x], score)
     errors = [bounds["mean"] - bounds.low, bounds.high - bounds["mean"]]
     axis.errorbar(bounds[x], bounds["mean"], errors, fmt=style, color=colour, ms=4.5, lw=1.4, capsize=2, label=label)

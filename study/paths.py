@@ -12,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 SNAKEFILE = ROOT / "Snakefile"
 PAPER_SOURCE = ROOT / "paper" / "report.typ"
+REPORTED = ROOT / "paper" / "reported.csv"  # the report's own numbers, typed with their source
+QUANTITIES = ROOT / "paper" / "quantities.csv"  # what the report says in passing
+CLAIMS = ROOT / "paper" / "claims.csv"  # its claims in words
 FRESH = ROOT / "build" / "fresh"  # the output folder of `make study FRESH=1`
 
 

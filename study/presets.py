@@ -23,6 +23,8 @@ OUTPUT_GAINS = {"lstm": OUTPUT_GAIN, "gru": 1.0}
 OURS = (GAIN, "cosine")
 REPORTS = (ORDINARY_GAIN, "constant")
 
+COLLAPSE_MARGIN = 0.5  # dB over answering the mean image: a run that ends with less has collapsed
+
 
 @dataclass(frozen=True)
 class Preset:

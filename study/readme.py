@@ -2,23 +2,30 @@
 
 import pandas as pd
 
-from study import runs, tables
+from study import runs, statistics, tables
 
 
 def results(preset: str) -> str:
-    """The last epoch's validation scores of a preset, means over seeds, as a table in Markdown for the README."""
-    final = tables.last_epoch(tables.read(preset, "history").query("split == 'validation'"))
+    """The last epoch's validation scores of a preset, means over seeds with 95 % t-intervals, as Markdown."""
+    final = tables.final(tables.read(preset, "history"))
     columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     for (study, *_), group in final.groupby(["study", *runs.SETTINGS], sort=False):
-        first, means = group.iloc[0], group[["psnr", "ms_ssim", "report_score"]].mean()
+        first = group.iloc[0]
         setting = ", ".join(f"{field.replace('_', ' ')} {first[field]}" for field in runs.STUDIES[study][1])
-        scores = f"{means.psnr:.2f} | {means.ms_ssim:.3f} | {means.report_score:.3f}"
+        scores = " | ".join(
+            _mean(group, score, digits) for score, digits in (("psnr", 2), ("ms_ssim", 3), ("report_score", 3))
+        )
         statuses = ", ".join(f"{n} {status}" for status, n in group.status.value_counts().items())
         lines.append(
             f"{study.replace('_', ' ')} | {setting} | {group.seed.nunique()} | {first.step} | {scores} | {statuses}"
         )
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _mean(group, score, digits):
+    bounds = statistics.interval(group.assign(all=0), ["all"], score).loc[0]
+    return f"{bounds['mean']:.{digits}f}" + (f" ± {bounds.high - bounds['mean']:.{digits}f}" if bounds.n > 1 else "")
 
 
 def speed() -> str:

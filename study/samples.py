@@ -7,6 +7,7 @@ import base64
 
 import numpy as np
 import pandas as pd
+from skimage import color, filters
 
 from study import baselines, evaluation, training
 
@@ -52,6 +53,21 @@ def better_and_poorer(run, images):
                 }
             )
     return pd.DataFrame(rows)
+
+
+def edges(run, images):
+    """The rows of `edges.csv`: each validation image's gradient energy, and its scores after a finished run.
+
+    The energy is the mean over pixels of the squared Sobel gradient of the grey image in [0, 1].
+
+    Args:
+        run: a finished run whose folder is on this machine.
+        images: its data set's validation images, uint8 (m, 32, 32, 3).
+    """
+    scores = pd.read_csv(run.folder / "images.csv")
+    scores = scores[scores.bpp == scores.bpp.max()]
+    energy = [np.mean(filters.sobel(color.rgb2gray(images[i])) ** 2) for i in scores.image]
+    return scores[["image", "psnr", "ms_ssim"]].assign(run=run.id, gradient_energy=energy)
 
 
 def same_images(planned, images):

@@ -34,6 +34,11 @@ SCHEMA = {
     "architecture": "preset part layer kernel hidden_kernel height width channels parameters".split(),
     "networks": "preset network passes parameters never_trained bpp".split(),
     "samples": SAMPLES,
+    "edges": "preset run image gradient_energy psnr ms_ssim".split(),
+    "memory": "preset train_size images index_bytes copied_bytes".split(),
+    "claims": (
+        "preset claim place wording unit figure region_low region_high estimate low high n over p holm verdict"
+    ).split(),
     "loss_samples": "preset run loss gain schedule image original_png reconstruction_png".split(),
 }
 
@@ -140,3 +145,9 @@ def _text(table):
 def last_epoch(history: pd.DataFrame) -> pd.DataFrame:
     """The rows of each run's last epoch."""
     return history[history.epoch == history.groupby(["study", "run"]).epoch.transform("max")]
+
+
+def final(history: pd.DataFrame, *studies: str) -> pd.DataFrame:
+    """The validation rows of each run's last epoch after its last pass, of some studies or of all."""
+    rows = last_epoch(history[(history.split == "validation") & (history.study.isin(studies) | (not studies))])
+    return rows[rows.bpp == rows.groupby(["study", "run"]).bpp.transform("max")]

@@ -18,9 +18,7 @@ from tqdm.auto import tqdm
 from study import batches, data, losses, metrics, paths, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
-from study.presets import BETA_2, CLIP_NORM, WARM_UP
-
-COLLAPSE_MARGIN = 0.5  # dB over answering the mean image
+from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
 
 
 def train(run):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from study import baselines, figures, tables
+from study import baselines, figures, findings, tables
 from study.presets import GAIN
 
 
@@ -41,13 +41,17 @@ def test_curves_show_every_seed_the_mean_and_how_many(draw):
 def test_the_residual_loss_is_drawn_empty_while_its_runs_still_train(tmp_path, monkeypatch):
     """A job of the grid shows all figures of its notebook."""
     monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
-    table = history(seeds=1).assign(study="loss", loss="l1", gain=GAIN)
+    table = history(seeds=1).assign(study="loss", loss="l1", gain=GAIN, schedule="cosine")
     figures.save(figures.residual_by_n(table), "smoke", "figure_9")
     assert len(list(tmp_path.rglob("figure_9.*"))) == 2
 
 
 def test_the_residual_loss_is_of_one_kind_of_run_and_divided_by_n_squared():
-    rows = history(seeds=1).query("study == 'batch_size' and batch_size == 32").assign(study="loss", loss="ms_ssim")
+    rows = (
+        history(seeds=1)
+        .query("study == 'batch_size' and batch_size == 32")
+        .assign(study="loss", loss="ms_ssim", schedule="cosine")
+    )
     table = pd.concat([rows.assign(gain=GAIN), rows.assign(gain=1.0, residual_l1=0.0)])
     lines = figures.residual_by_n(table).axes[0].lines
     residual = rows[rows.split == "validation"].residual_l1
@@ -93,3 +97,46 @@ def test_a_jpeg_of_the_nearest_payload_is_found():
 def test_a_jpeg_payload_is_what_follows_the_scan_header():
     file = baselines.jpeg(np.zeros((32, 32, 3), np.uint8), 50)
     assert len(file) - baselines.jpeg_payload(file) == file.index(b"\xff\xda") + 14  # three components: a header of 12
+
+
+def ends(study, values, **fields):
+    """Last validation rows of runs, one a seed, by setting."""
+    rows = history(seeds=3).query("study == 'batch_size' and batch_size == 32 and epoch == 3 and split == 'validation'")
+    parts = [
+        rows.assign(**fields | {"study": study, "psnr": psnr, "run": f"{study}-{value}"}, batch_size=value)
+        for value, psnr in values.items()
+    ]
+    return pd.concat(parts)
+
+
+def test_protocols_are_drawn_apart_and_the_unscaled_rate_stands_for_the_middle():
+    table = pd.concat(
+        [
+            ends("batch_size", {32: 17.0, 64: 17.5, 128: 17.25}),
+            ends("scaled_rate", {32: 18.0, 128: 18.5}),
+            ends("equal_steps", {32: 16.0, 64: 16.5, 128: 16.25}),
+        ]
+    )
+    axis = findings.batch_sizes(table).axes[0]
+    lines = {container.get_label(): container[0].get_ydata().tolist() for container in axis.containers}
+    assert lines == {
+        "equal epochs, as in the report": [17.0, 17.5, 17.25],
+        "and rate by √(batch size)": [18.0, 17.5, 18.5],
+        "equal steps": [16.0, 16.5, 16.25],
+    }
+
+
+def test_collapse_is_a_share_with_its_exact_interval():
+    table = ends("collapse", {0: 12.0}, loss="l1", gain=1.0, schedule="constant", status="collapsed")
+    axis = findings.collapse(table).axes[0]
+    bar, point = axis.lines
+    assert point.get_xdata() == [100] and bar.get_xdata() == pytest.approx([100 * 0.025 ** (1 / 3), 100])
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["L1, gain 1, constant rate"]
+
+
+def test_the_reports_values_are_drawn_at_its_own_settings_and_the_mislabelled_one_hollow():
+    rows = history(seeds=1).assign(preset="excerpt")
+    marks = [line for line in figures.batch_size_psnr(rows).axes[1].lines if line.get_marker() == "D"]
+    assert [line.get_ydata() for line in marks] == [[15.57], [18.22], [16.53], [18.21]]
+    assert [line.get_markerfacecolor() == "white" for line in marks] == [True, True, False, False]
+    assert not [line for line in figures.batch_size_psnr(history(1)).axes[1].lines if line.get_marker() == "D"]
