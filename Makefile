@@ -12,13 +12,16 @@ export TF_CPP_MIN_LOG_LEVEL
 STUDY := .venv/bin/python -m study
 PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 
+# What is drawn where nobody names a preset: the published ones, whose tables are tracked.
+DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe,$(PRESET))
+
 .DEFAULT_GOAL := help
-.PHONY: help study test notebooks lab figures paper bench plan gpu constraints clean
+.PHONY: help study test notebooks lab figures paper check bench plan gpu constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, report, codec"
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, recipe, report"
 	@echo "  CORES=$(CORES)         how many runs side by side"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
 	@echo "  PYTHON=$(PYTHON)  the Python that .venv is made with: 3.11, 3.12 or 3.13"
@@ -29,11 +32,14 @@ study: .venv/.ready ## the whole study: runs, notebooks, tables, figures, paper
 plan: .venv/.ready ## what a preset would cost, before it is started
 	$(STUDY) plan --preset $(PRESET)
 
-figures: .venv/.ready ## redraw the figures from the tracked tables
-	$(STUDY) figures --preset $(PRESET)
+figures: .venv/.ready ## redraw the published figures, or those of PRESET=, from the tables
+	@for preset in $(DRAWN); do $(STUDY) figures --preset $$preset || exit 1; done
 
-paper: .venv/.ready ## reprint the paper from the tracked tables
-	$(STUDY) paper --preset $(PRESET)
+paper: .venv/.ready ## reprint the published paper, or that of PRESET=, from the tables
+	$(STUDY) paper --preset $(firstword $(DRAWN))
+
+check: .venv/.ready ## check the published tables, or those of PRESET=, and the runs in them
+	@for preset in $(DRAWN); do $(STUDY) check --preset $$preset || exit 1; done
 
 notebooks: .venv/.ready ## run the notebooks at their defaults and store the outputs in them
 	$(STUDY) refresh

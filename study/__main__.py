@@ -176,8 +176,8 @@ def check_tables(options):
 
 
 def print_results(options):
-    """print the README's table of results"""
-    print(readme.results(options.preset))
+    """print the README's tables of results and verdicts"""
+    print(readme.results(options.preset), readme.verdicts(options.preset), sep="\n\n")
 
 
 def print_speed(options):

@@ -90,7 +90,7 @@ def _claims(preset_name, found):
         "collapse comes from how it trained": (ABOVE, e.more_collapses),
         "better on contrasting edges": (ABOVE, lambda t: e.edges(t, "ms_ssim")),
         "better on contrasting edges, in PSNR": (ABOVE, lambda t: e.edges(t, "psnr")),
-        "16 passes need a billion parameters": ((0.9e9, np.inf), lambda t: e.parameters(t, "this study", 16)),
+        "16 passes need a billion parameters": ((0.9, np.inf), lambda t: e.parameters(t, "this study", 16)),
         "16 passes take thirty times as long": ((20.0, 45.0), e.slowdown),
         "400 k images do not fit the memory": ((q.memory, np.inf), lambda t: e.memory(t, 400_000)),
         "more passes mean fewer bits": (BELOW, e.bits_a_pass),

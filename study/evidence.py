@@ -139,8 +139,9 @@ def slowdown(found):
 
 
 def parameters(found, network, passes):
+    """Of a network at full width, in billions."""
     rows = found["networks"].query("network == @network and passes == @passes").parameters
-    return float(rows.iloc[0]) if len(rows) else NOTHING
+    return float(rows.iloc[0]) / 1e9 if len(rows) else NOTHING
 
 
 def data_ratio(found):

@@ -67,7 +67,7 @@ def _curves(history, study, scores):
     """Training beside validation, a row a score: a thin line a seed, the bold mean, and its 95 % t-interval."""
     rows = history[history.study == study]
     colours = dict(zip(sorted(rows[study].unique()), sns.color_palette("viridis", rows[study].nunique()), strict=True))
-    figure, axes = subplots(len(scores), 2, (7.2, 0.6 + 2.5 * len(scores)), sharex=True, sharey="row")
+    figure, axes = subplots(len(scores), 2, (7.2, 0.5 + 1.65 * len(scores)), sharex=True, sharey="row")
     for axis_row, score in zip(axes.reshape(-1, 2), scores, strict=True):
         for axis, split in zip(axis_row, ("training", "validation"), strict=True):
             for value, group in rows[rows.split == split].groupby(study):
@@ -118,7 +118,7 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
         name=[setting_name(run) for run in table.itertuples()],
         colour=table.colour_spread / table.data_colour_spread,
     )
-    figure, axes = subplots(1, 3, (7.2, 2.4), sharey=True)
+    figure, axes = subplots(1, 3, (7.2, 2.3), sharey=True)
     labels = {
         "psnr": LABELS["psnr"],
         "ms_ssim": LABELS["ms_ssim"],
@@ -138,7 +138,7 @@ def residual_by_n(history: pd.DataFrame) -> Figure:
     """Figure 9: the report's residual loss, (mean absolute residual / n)², at each n that the report set by hand."""
     rows = history[(history.study == "loss") & (history.loss == "ms_ssim") & (history.split == "validation")]
     rows = rows[(rows.gain == GAIN) & (rows.schedule == "cosine")]
-    figure, axes = subplots(1, 1, (4.2, 2.8))
+    figure, axes = subplots(1, 1, (4.2, 2.3))
     for n, colour in zip((1, 5, 9, 15), sns.color_palette("viridis", 4), strict=True):
         _seeds(axes[0], rows.assign(loss_n=(rows.residual_l1 / n) ** 2), "loss_n", colour, f"n = {n}")
     axes[0].set(yscale="log" if len(rows) else "linear", xlabel="epoch", ylabel="residual loss as in the report")

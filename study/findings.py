@@ -18,7 +18,7 @@ def batch_sizes(history: pd.DataFrame) -> Figure:
     rows = tables.final(history, "batch_size", "equal_steps", "scaled_rate")
     equal, scaled = rows[rows.study == "batch_size"], rows[rows.study == "scaled_rate"]
     unscaled = equal[~equal.batch_size.isin(scaled.batch_size)].head(len(equal) if len(scaled) else 0)
-    figure, axes = subplots(1, 2, (7.2, 3.0))
+    figure, axes = subplots(1, 2, (7.2, 2.3))
     for axis, score in zip(axes, SCORES, strict=True):
         lines = [
             (equal, "equal epochs, as in the report", "o-"),
@@ -38,7 +38,7 @@ def train_sizes(history: pd.DataFrame) -> Figure:
     """Figure 13: how a training set ends at equal epochs, and the largest beside others that show as many images."""
     rows = tables.final(history, "train_size", "train_control")
     sizes, controls = rows[rows.study == "train_size"], rows[rows.study == "train_control"]
-    figure, axes = subplots(1, 2, (7.2, 3.0))
+    figure, axes = subplots(1, 2, (7.2, 2.3))
     for axis, score in zip(axes, SCORES, strict=True):
         _line(axis, sizes, "train_size", score, COLOURS[0], "rotated beyond the originals", "o-")
         names = [("flip", "flipped beyond the originals", "D"), ("rotation", "originals alone, more epochs", "s")]
@@ -56,7 +56,7 @@ def collapse(history: pd.DataFrame) -> Figure:
     """Figure 14: of many seeds, how many still answer the mean image after three epochs, and where each one stands."""
     rows = tables.final(history, "collapse")
     groups = list(rows.groupby(["loss", "gain", "schedule"], sort=False))
-    figure, axes = subplots(1, 2, (7.2, 0.9 + 0.36 * max(len(groups), 1)), sharey=True)
+    figure, axes = subplots(1, 2, (7.2, 0.7 + 0.24 * max(len(groups), 1)), sharey=True)
     for y, (_, group) in enumerate(groups):
         share, low, high = statistics.share((group.status != "done").sum(), len(group))
         axes[0].plot([100 * low, 100 * high], [y, y], color="0.5", lw=2, solid_capstyle="butt")
@@ -73,7 +73,7 @@ def passes(history: pd.DataFrame) -> Figure:
     """Figure 15: quality after each pass against the bits so far, by cell and by the passes trained with."""
     rows = tables.last_epoch(history[(history.study == "passes") & (history.split == "validation")])
     colours = dict(zip(sorted(rows.iterations.unique()), sns.color_palette("viridis", 4), strict=False))
-    figure, axes = subplots(1, 2, (7.2, 3.0))
+    figure, axes = subplots(1, 2, (7.2, 2.3))
     for axis, score in zip(axes, SCORES, strict=True):
         for (cell, iterations), group in rows.groupby(["cell", "iterations"], sort=False):
             label = f"{cell.upper()}, {iterations} {'pass' if iterations == 1 else 'passes'}"
@@ -86,7 +86,7 @@ def passes(history: pd.DataFrame) -> Figure:
 
 def edges(table: pd.DataFrame) -> Figure:
     """Figure 16: gradient energy of each validation image against how well it comes back; the line: means of tenths."""
-    figure, axes = subplots(1, 2, (7.2, 2.8))
+    figure, axes = subplots(1, 2, (7.2, 2.0))
     tenth = table.gradient_energy.rank(method="first").mul(10 / len(table)).apply(np.ceil)
     means = table.groupby(tenth)[["gradient_energy", *SCORES]].mean()
     for axis, score in zip(axes, SCORES, strict=True):

@@ -80,6 +80,12 @@ class Codec(keras.Model):
         self.output_conv.build((None, None, None, depth))
         self.built = True
 
+    def train_one_pass_only(self):
+        """Leaves out of training what only a later pass uses: in one pass it meets nothing and has no gradient."""
+        for cell in self.encoder_cells + self.decoder_cells:
+            for weight in cell.later_weights:
+                weight.trainable = False
+
     def call(self, images, iterations=None, training=False):
         """Images (batch, h, w, 3) in [0, 1] to their reconstructions (batch, n, h, w, 3) after each of n passes.
 

@@ -20,12 +20,32 @@ def results(preset: str) -> str:
         lines.append(
             f"{study.replace('_', ' ')} | {setting} | {group.seed.nunique()} | {first.step} | {scores} | {statuses}"
         )
-    return "\n".join(f"| {line} |" for line in lines)
+    done, planned = len(tables.read(preset, "runs")), len(runs.plan_all(preset))
+    state = f"All {planned} runs of the grid." if done == planned else f"{done} of the grid's {planned} runs so far."
+    return "\n".join(f"| {line} |" for line in lines) + f"\n\n{state}"
 
 
 def _mean(group, score, digits):
     bounds = statistics.interval(group.assign(all=0), ["all"], score).loc[0]
     return f"{bounds['mean']:.{digits}f}" + (f" ± {bounds.high - bounds['mean']:.{digits}f}" if bounds.n > 1 else "")
+
+
+def verdicts(preset: str) -> str:
+    """The claims of a preset with their estimates, 95 % intervals and verdicts, as Markdown."""
+    columns = ("claim", "in the report", "estimate", "n", "verdict")
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for row in tables.read(preset, "claims").itertuples():
+        value = "" if pd.isna(row.estimate) else f"{_number(row.estimate)} {row.unit}"
+        if row.over and not pd.isna(row.low):
+            value = f"{_number(row.estimate)} [{_number(row.low)}, {_number(row.high)}] {row.unit}"
+        n = f"{row.n:,} {row.over}" if row.over and row.n else ""
+        verdict = f"**{row.verdict}**" if row.verdict == "holds" else row.verdict
+        lines.append(f"{row.wording} | {row.place} | {value} | {n} | {verdict}")
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _number(x):
+    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.1f}" if abs(x) >= 10 else f"{x:.3f}"
 
 
 def speed() -> str:

@@ -64,10 +64,8 @@ def compiled_codec(run, steps):
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
     codec = _codec(run)
-    if run.iterations == 1:  # weights that one pass does not use have no gradient
-        for cell in codec.encoder_cells + codec.decoder_cells:
-            for weight in cell.later_weights:
-                weight.trainable = False
+    if run.iterations == 1:
+        codec.train_one_pass_only()
     codec.compile(
         _optimizer(run, steps * run.epochs),
         loss=losses.loss(run.loss),

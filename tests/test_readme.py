@@ -11,6 +11,7 @@ README = (paths.ROOT / "README.md").read_text()
 def test_its_results_are_those_of_the_tracked_tables(monkeypatch):
     monkeypatch.delenv("STUDY_OUTPUT", raising=False)
     assert readme.results("excerpt") in README, "print the table again: python -m study results --preset excerpt"
+    assert readme.verdicts("excerpt") in README, "print the table again: python -m study results --preset excerpt"
     assert readme.speed() in README, "print the table again: python -m study speed"
 
 

@@ -14,9 +14,7 @@ from study.model import build_codec
 def study_network(width, iterations, policy="float32"):
     codec = build_codec(width=width, iterations=iterations, policy=policy)
     if iterations == 1:  # as in training
-        for cell in codec.encoder_cells + codec.decoder_cells:
-            for weight in cell.later_weights:
-                weight.trainable = False
+        codec.train_one_pass_only()
     optimizer = keras.optimizers.Adam(1e-3, beta_2=presets.BETA_2, global_clipnorm=presets.CLIP_NORM)
     codec.compile(optimizer, loss=losses.loss("l1"), jit_compile=keras.backend.backend() == "jax")
     codec.optimizer.build(codec.trainable_variables)  # or the step is traced twice
