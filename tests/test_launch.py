@@ -22,7 +22,9 @@ def study(output, *arguments):
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="03_batch_size_study has no parameter batchsize; it has preset, studies, batch_sizes"):
+    with pytest.raises(
+        ValueError, match="03_batch_size_study has no parameter batchsize; it has preset, studies, batch_sizes"
+    ):
         launch.run_notebook("03_batch_size_study", tmp_path / "out.ipynb", {"batchsize": [32]})
     assert not list(tmp_path.iterdir())
 
