@@ -73,7 +73,7 @@ def _curves(history, study, scores):
             for value, group in rows[rows.split == split].groupby(study):
                 _seeds(axis, group, score, colours[value], f"{value:,} (n = {group.seed.nunique()})")
             _reported(axis, rows, study, split, score, colours)
-        axis_row[0].set_ylabel(LABELS[score])
+        axis_row[0].set_ylabel(LABELS[score].replace(", ", ",\n"))
     for axis, split in zip(axes.reshape(-1, 2)[0], ("training images", "validation images"), strict=True):
         axis.set_title(split)
     for axis in axes.reshape(-1, 2)[-1]:
