@@ -20,7 +20,7 @@ def test_what_it_names_is_there():
         assert (paths.ROOT / name).exists(), name
     for name in re.findall(r"^\| `(\d\d_\w+)`", README, flags=re.MULTILINE):
         assert (paths.NOTEBOOKS / f"{name}.ipynb").exists(), name
-    table = README[README.index("## Presets") : README.index("## How to read")]
+    table = README[README.index("## Presets") : README.index("## The figures")]
     assert set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)) == set(PRESETS)
 
 
