@@ -8,7 +8,6 @@ p. A study that the preset does not have gives an empty series: nothing could be
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from study import paths, statistics, tables
 from study.presets import OURS, REPORTS
@@ -118,6 +117,8 @@ def more_collapses(found):
 
     The interval is Newcombe's and the test Fisher's: a run has collapsed or not, which no t-interval is made for.
     """
+    from statsmodels.stats.proportion import confint_proportions_2indep  # takes a second to load
+
     ends = found["runs"].query("study == 'collapse' and loss == 'ms_ssim'")
     ways = [
         ends.query("gain == @gain and schedule == @schedule").status != "done" for gain, schedule in (REPORTS, OURS)

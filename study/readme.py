@@ -2,19 +2,21 @@
 
 import pandas as pd
 
-from study import runs, statistics, tables
+from study import runs, tables
 
 
 def results(preset: str) -> str:
     """The last epoch's validation scores of a preset, means over seeds with 95 % t-intervals, as Markdown."""
-    final = tables.final(tables.read(preset, "history"))
+    final, summary = tables.final(tables.read(preset, "history")), tables.read(preset, "summary")
+    summary = summary[summary.split == "validation"].set_index(["study", "setting", "score"]).sort_index()
     columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     for (study, *_), group in final.groupby(["study", *runs.SETTINGS], sort=False):
         first = group.iloc[0]
         setting = ", ".join(f"{field.replace('_', ' ')} {first[field]}" for field in runs.STUDIES[study][1])
+        means = summary.loc[study, first.run.partition("-seed-")[0]]
         scores = " | ".join(
-            _mean(group, score, digits) for score, digits in (("psnr", 2), ("ms_ssim", 3), ("report_score", 3))
+            _mean(means.loc[score], n) for score, n in (("psnr", 2), ("ms_ssim", 3), ("report_score", 3))
         )
         statuses = ", ".join(f"{n} {status}" for status, n in group.status.value_counts().items())
         lines.append(
@@ -25,9 +27,9 @@ def results(preset: str) -> str:
     return "\n".join(f"| {line} |" for line in lines) + f"\n\n{state}"
 
 
-def _mean(group, score, digits):
-    bounds = statistics.interval(group.assign(all=0), ["all"], score).loc[0]
-    return f"{bounds['mean']:.{digits}f}" + (f" ± {bounds.high - bounds['mean']:.{digits}f}" if bounds.n > 1 else "")
+def _mean(row, digits):
+    half = f" ± {row.high - row['mean']:.{digits}f}" if row.n > 1 else ""
+    return f"{row['mean']:.{digits}f}{half}"
 
 
 def verdicts(preset: str) -> str:

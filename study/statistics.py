@@ -7,7 +7,6 @@ the same in all runs, so no interval here says how another set of images would d
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 LEVEL = 0.95
 
@@ -17,7 +16,7 @@ def interval(table: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
 
     With one seed the bounds are not a number.
     """
-    groups = table.groupby(by)[column].agg(["mean", "sem", "count"])
+    groups = table.groupby(by, observed=True)[column].agg(["mean", "sem", "count"])
     half = groups["sem"] * stats.t.ppf((1 + LEVEL) / 2, (groups["count"] - 1).clip(lower=1))
     bounds = {"mean": groups["mean"], "low": groups["mean"] - half, "high": groups["mean"] + half}
     return pd.DataFrame(bounds | {"n": groups["count"]}).reset_index()
@@ -43,6 +42,8 @@ def zero_mean(values) -> float:
 
 def holm(ps) -> np.ndarray:
     """The p of a family of tests, corrected by Holm's method; those that are no number have no part in it."""
+    from statsmodels.stats.multitest import multipletests  # takes a second to load
+
     ps = np.asarray(ps, float)
     known = ~np.isnan(ps)
     corrected = np.full(ps.shape, np.nan)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from study import paths, runs
+from study import paths, runs, statistics
 
 HISTORY = (
     "preset study run seed cell width iterations loss gain learning_rate schedule batch_size train_size augmentation "
@@ -21,6 +21,7 @@ RUNS = [
     *"colour_spread data_colour_spread output_spread fingerprint".split(),
     *"seconds threads backend device policy python keras engine commit".split(),
 ]
+SUMMED = ("psnr", "ssim", "ms_ssim", "report_score", "residual_l1")
 SAMPLES = (
     "preset run choice rank image psnr ssim ms_ssim jpeg_bytes jpeg_payload jpeg_psnr jpeg_ssim "
     "original_png reconstruction_png jpeg_png"
@@ -30,6 +31,7 @@ SAMPLES = (
 SCHEMA = {
     "history": HISTORY,
     "runs": RUNS,
+    "summary": "preset study setting split score mean low high n".split(),
     "data": "preset data split images mean_psnr fingerprint source".split(),
     "architecture": "preset part layer kernel hidden_kernel height width channels parameters".split(),
     "networks": "preset network passes parameters never_trained bpp".split(),
@@ -94,7 +96,7 @@ def missing(preset: str, planned: list[runs.Run]) -> list[runs.Run]:
 
 
 def collect(preset: str) -> pd.DataFrame:
-    """Writes `history.csv` and `runs.csv` of a preset from its finished runs, and returns the history.
+    """Writes `history.csv`, `runs.csv` and their `summary.csv` from a preset's finished runs; returns the history.
 
     They hold the preset's own grid: rows of runs that it no longer plans are dropped.
 
@@ -120,7 +122,21 @@ def collect(preset: str) -> pd.DataFrame:
     if not histories:
         raise TableError(f"Preset {preset!r} has no finished run yet. `make study PRESET={preset}` makes them.")
     write(preset, "runs", pd.concat(manifests, ignore_index=True))
-    return write(preset, "history", pd.concat(histories, ignore_index=True))
+    history = write(preset, "history", pd.concat(histories, ignore_index=True))
+    write(preset, "summary", _summary(history).assign(preset=preset))
+    return history
+
+
+def _summary(history):
+    """The last scores of each setting, after the last pass: the mean over seeds and its 95 % t-interval."""
+    rows = last_epoch(history)
+    rows = rows[rows.bpp == rows.groupby(["study", "run"]).bpp.transform("max")]
+    rows = rows.assign(setting=rows.run.str.partition("-seed-")[0])
+    tidy = rows.melt(["study", "setting", "seed", "split"], list(SUMMED), "score", "value")
+    tidy = tidy.assign(
+        **{name: pd.Categorical(tidy[name], tidy[name].unique()) for name in ("study", "setting", "score")}
+    )
+    return statistics.interval(tidy, ["study", "setting", "split", "score"], "value")
 
 
 def _from_folder(preset, run):

@@ -36,12 +36,12 @@ ALLOWED = {
     "pictures": {"baselines", "canvas"},
     "precision": set(),
     "presets": set(),
-    "readme": {"runs", "statistics", "tables"},
+    "readme": {"runs", "tables"},
     "reported": set(),
     "runs": BASE,
     "samples": {"baselines", "evaluation", "training"},
     "statistics": set(),
-    "tables": BASE | {"runs"},
+    "tables": BASE | {"runs", "statistics"},
     "training": BASE | {"batches", "data", "evaluation", "losses", "metrics", "model", "precision", "runs"},
 }
 WITHOUT_KERAS = [

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from study import runs, tables
 
@@ -70,3 +71,14 @@ def test_a_table_of_an_older_schema_is_refused():
 def test_a_missing_table_is_named_with_the_command():
     with pytest.raises(tables.TableError, match="history.csv is not there. `make study PRESET=smoke` makes it"):
         tables.read("smoke", "history")
+
+
+def test_the_summary_has_each_setting_with_its_mean_over_seeds():
+    for run in runs.plan("recipe", "precision"):
+        finish(run, psnr=20.0 + run.seed)
+    tables.collect("recipe")
+    summary = tables.read("recipe", "summary").query("split == 'validation' and score == 'psnr'")
+    assert summary.setting.tolist() == ["float32", "mixed_bfloat16"]
+    low, high = stats.t.interval(0.95, 2, loc=21.0, scale=stats.sem([20.0, 21.0, 22.0]))
+    for row in summary.itertuples():
+        assert (row.mean, row.low, row.high, row.n) == pytest.approx((21.0, low, high, 3), rel=1e-5)
