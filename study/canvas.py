@@ -48,6 +48,33 @@ def subplots(rows, columns, size, **kwargs):
     return figure, np.atleast_1d(figure.subplots(rows, columns, **kwargs))
 
 
+def label_ends(axis, title: str) -> None:
+    """Writes the name of each named line beside its end, moved apart where names would overlap, below a title."""
+    lines = [line for line in axis.lines if not line.get_label().startswith("_") and line.get_linestyle() != "None"]
+    low, high = axis.get_ylim()
+    ends = sorted(((line.get_ydata()[-1] - low) / (high - low), line) for line in lines)
+    gap, places, floor = 1.1 * 0.14 / axis.get_window_extent().height * axis.figure.dpi, [], 0.0
+    for height, _ in ends:  # each at least a line of text above the one below
+        places.append(max(height, floor))
+        floor = places[-1] + gap
+    ceiling = 0.95
+    for i in reversed(range(len(places))):  # and none above the frame
+        places[i] = min(places[i], ceiling)
+        ceiling = places[i] - gap
+    axis.annotate(title, (1.06, 1.06), xycoords="axes fraction", fontsize=8)
+    for (_, line), place in zip(ends, places, strict=True):
+        axis.annotate(
+            line.get_label(),
+            (line.get_xdata()[-1], line.get_ydata()[-1]),
+            (1.06, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=8,
+            color=line.get_color(),
+            arrowprops={"arrowstyle": "-", "color": line.get_color(), "lw": 0.7, "shrinkA": 1, "relpos": (0, 0.5)},
+        )
+
+
 def save(figure: Figure, preset: str, name: str) -> None:
     """Writes `figures/<preset>/<name>` as PNG and PDF, without dates, so that the same table gives the same bytes."""
     for kind, metadata in (

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from study import findings, paths, statistics, tables
-from study.canvas import LABELS, save, setting_name, subplots
+from study.canvas import LABELS, label_ends, save, setting_name, subplots
 from study.pictures import architecture, better_samples, loss_pictures, poorer_samples
 from study.presets import GAIN
 
@@ -79,8 +79,13 @@ def _curves(history, study, scores):
     for axis in axes.reshape(-1, 2)[-1]:
         axis.set_xlabel("epoch")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    title = f"{LABELS[study]}\n(seeds)"
-    axes.reshape(-1, 2)[0, 1].legend(title=title, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    for axis, score in zip(axes.reshape(-1, 2)[:, 1], scores, strict=True):
+        label_ends(axis, LABELS[study])
+        if score in ("report_score", "psnr") and rows.preset.isin(OF_THE_REPORT).any():
+            meanings = {"0.8": "the report's, one run each", "white": "labelled 32 there, trained at 64"}
+            for face, label in list(meanings.items())[: 2 if study == "batch_size" else 1]:
+                axis.plot([], [], "D", ms=4.5, mfc=face, mec="black", mew=0.7, label=label)
+            axis.legend(handles=[line for line in axis.lines if not len(line.get_xdata())], loc=4, fontsize=7)
     return figure
 
 
@@ -91,14 +96,10 @@ def _reported(axis, rows, study, split, score, colours):
         return
     known = pd.read_csv(paths.REPORTED, keep_default_na=False).query("study == @study and split == @split")
     settings = known.setting if study == "batch_size" else (known.setting * share).astype(int)
-    label = "the report's, n = 1"
     for setting, row in zip(settings, known.itertuples(), strict=True):
         if setting in colours:
             face = "white" if row.note.startswith("labelled") else colours[setting]
-            axis.plot(
-                row.epoch, getattr(row, score), "D", ms=4.5, mfc=face, mec="black", mew=0.7, label=label, zorder=3
-            )
-            label = None
+            axis.plot(row.epoch, getattr(row, score), "D", ms=4.5, mfc=face, mec="black", mew=0.7, zorder=3)
 
 
 def _seeds(axis, group, score, colour, label):

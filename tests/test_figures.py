@@ -32,7 +32,7 @@ def test_curves_show_every_seed_the_mean_and_how_many(draw):
     axis = figure.axes[1]
     assert [axis.get_title() for axis in figure.axes[:2]] == ["training images", "validation images"]
     assert len(axis.lines) == 2 * (3 + 1)
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["32 (n = 3)", "64 (n = 3)"]
+    assert {text.get_text() for text in axis.texts} >= {"32 (n = 3)", "64 (n = 3)"}
     study, score = ("batch_size", "report_score") if draw is figures.batch_size_quality else ("train_size", "psnr")
     shown = table[(table.study == study) & (table[study] == 32) & (table.split == "validation")]
     np.testing.assert_allclose(axis.lines[3].get_ydata(), shown.groupby("epoch")[score].mean())
@@ -136,7 +136,8 @@ def test_collapse_is_a_share_with_its_exact_interval():
 
 def test_the_reports_values_are_drawn_at_its_own_settings_and_the_mislabelled_one_hollow():
     rows = history(seeds=1).assign(preset="excerpt")
-    marks = [line for line in figures.batch_size_psnr(rows).axes[1].lines if line.get_marker() == "D"]
+    lines = figures.batch_size_psnr(rows).axes[1].lines
+    marks = [line for line in lines if line.get_marker() == "D" and len(line.get_xdata())]
     assert [line.get_ydata() for line in marks] == [[15.57], [18.22], [16.53], [18.21]]
     assert [line.get_markerfacecolor() == "white" for line in marks] == [True, True, False, False]
     assert not [line for line in figures.batch_size_psnr(history(1)).axes[1].lines if line.get_marker() == "D"]
