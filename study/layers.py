@@ -1,152 +1,13 @@
-"""One-step recurrent convolutional cells with explicit state, and the binarizer.
+"""The binarizer, and the gain of residual scaling.
 
 T17 = Toderici et al., "Full Resolution Image Compression with Recurrent Neural Networks", arXiv 1608.05148.
 T15 = Toderici et al., "Variable Rate Image Compression with Recurrent Neural Networks", arXiv 1511.06085.
 """
 
-from functools import cache
-
 import keras
-import numpy as np
 from keras import ops
 
 from study.presets import GAIN
-
-SMALL_MAP = 4  # pixels a side of the output
-
-
-class ConvLSTM(keras.layers.Layer):
-    """One step of a convolutional LSTM (T17 sec. 2.1, eq. 4 to 6).
-
-        i, j, o, f = sigmoid, tanh, sigmoid, sigmoid of (W x + U h + b)
-        c' = f c + i j,    h' = o tanh(c')
-
-    W is the input convolution, with the stride; U the hidden one, at the output's resolution. One bias a gate; the
-    forget gate's starts at 1, the others at 0.
-
-    The state before the first pass is zero, so U h and f c are zero too: with ``state=None`` neither the recurrent
-    convolution nor the forget gate is computed. `later_weights` are those that only a later pass uses. The forget gate
-    has variables of its own for that: the gradient of a slice of one kernel costs as much as the convolution.
-    """
-
-    def __init__(self, filters, kernel_size, hidden_kernel_size, strides=1, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.hidden_kernel_size = hidden_kernel_size
-        self.strides = strides
-
-    def build(self, input_shape):
-        k, u, depth, n = self.kernel_size, self.hidden_kernel_size, input_shape[-1], self.filters
-        self.input_kernel = self.add_weight((k, k, depth, 3 * n), "lecun_normal", name="input_kernel")
-        self.forget_kernel = self.add_weight((k, k, depth, n), "lecun_normal", name="forget_kernel")
-        self.hidden_kernel = self.add_weight((u, u, n, 4 * n), "glorot_uniform", name="hidden_kernel")
-        self.bias = self.add_weight((3 * n,), "zeros", name="bias")
-        self.forget_bias = self.add_weight((n,), "ones", name="forget_bias")
-
-    @property
-    def later_weights(self):
-        """The variables that meet nothing but zeros in the first pass, and have no gradient there."""
-        return [self.forget_kernel, self.hidden_kernel, self.forget_bias]
-
-    def call(self, inputs, state=None):
-        """Images or features (batch, h, w, c), and the state of the pass before or None.
-
-        Returns:
-            The output h' (batch, ceil(h / strides), ceil(w / strides), filters) and the new state (h', c').
-        """
-        if state is None:
-            z = _convolve(inputs, self.input_kernel, self.strides) + self.bias
-            i, j, o = ops.split(z, 3, axis=-1)
-            c = ops.sigmoid(i) * ops.tanh(j)
-        else:
-            h, c = state
-            kernel = ops.concatenate([self.input_kernel, self.forget_kernel], axis=-1)
-            z = _convolve(inputs, kernel, self.strides) + _convolve(h, self.hidden_kernel, 1)
-            i, j, o, f = ops.split(z + ops.concatenate([self.bias, self.forget_bias]), 4, axis=-1)
-            c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(j)
-        h = ops.sigmoid(o) * ops.tanh(c)
-        return h, (h, c)
-
-
-class ConvGRU(keras.layers.Layer):
-    """One step of a convolutional GRU (T17 sec. 2.1, eq. 11 to 13, with one bias a gate).
-
-        z, r = sigmoid, sigmoid of (W x + U h + b),    n = tanh(W_n x + U_n (r h) + b_n)
-        h' = (1 - z) h + z n
-
-    Convolutions, state before the first pass and `later_weights` as in `ConvLSTM`; there the reset gate r has nothing
-    to reset. All biases start at 0.
-    """
-
-    def __init__(self, filters, kernel_size, hidden_kernel_size, strides=1, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.hidden_kernel_size = hidden_kernel_size
-        self.strides = strides
-
-    def build(self, input_shape):
-        k, u, depth, n = self.kernel_size, self.hidden_kernel_size, input_shape[-1], self.filters
-        self.input_kernel = self.add_weight((k, k, depth, 2 * n), "lecun_normal", name="input_kernel")
-        self.reset_kernel = self.add_weight((k, k, depth, n), "lecun_normal", name="reset_kernel")
-        self.hidden_kernel = self.add_weight((u, u, n, 2 * n), "glorot_uniform", name="hidden_kernel")
-        self.candidate_kernel = self.add_weight((u, u, n, n), "glorot_uniform", name="candidate_kernel")
-        self.bias = self.add_weight((2 * n,), "zeros", name="bias")
-        self.reset_bias = self.add_weight((n,), "zeros", name="reset_bias")
-
-    @property
-    def later_weights(self):
-        """The variables that meet nothing but zeros in the first pass, and have no gradient there."""
-        return [self.reset_kernel, self.hidden_kernel, self.candidate_kernel, self.reset_bias]
-
-    def call(self, inputs, state=None):
-        """As `ConvLSTM.call`; the new state is the output h' alone."""
-        if state is None:
-            x = _convolve(inputs, self.input_kernel, self.strides) + self.bias
-            z, n = ops.split(x, 2, axis=-1)
-            h = ops.sigmoid(z) * ops.tanh(n)
-        else:
-            kernel = ops.concatenate([self.input_kernel, self.reset_kernel], axis=-1)
-            x = _convolve(inputs, kernel, self.strides) + ops.concatenate([self.bias, self.reset_bias])
-            z, n, r = ops.split(x, 3, axis=-1)
-            hidden_z, hidden_r = ops.split(_convolve(state, self.hidden_kernel, 1), 2, axis=-1)
-            z, r = ops.sigmoid(z + hidden_z), ops.sigmoid(r + hidden_r)
-            h = (1 - z) * state + z * ops.tanh(n + _convolve(r * state, self.candidate_kernel, 1))
-        return h, h
-
-
-def _convolve(x, kernel, strides):
-    if kernel.shape[0] > 1 and max(-(-side // strides) for side in x.shape[1:3]) <= SMALL_MAP:
-        return _product(x, kernel, strides)
-    return ops.conv(x, kernel, strides=strides, padding="same", data_format="channels_last")
-
-
-def _product(x, kernel, strides):
-    """The same convolution as two products of matrices: one gathers what each output pixel sees, the other weighs it.
-
-    On maps this small libraries for convolutions are at a fraction of their speed, because they share out the work by
-    pixels. Gathering by a matrix of 0 and 1 has a simple gradient, and costs little: to the weighing as the input's
-    pixels to the filters.
-    """
-    (height, width), (size, depth, filters) = x.shape[1:3], kernel.shape[1:]
-    views = ops.cast(_views(height, width, size, strides), x.dtype)
-    seen = ops.matmul(views, ops.reshape(x, (-1, height * width, depth)))
-    z = ops.matmul(ops.reshape(seen, (-1, size * size * depth)), ops.reshape(kernel, (-1, filters)))
-    return ops.reshape(z, (-1, -(-height // strides), -(-width // strides), filters))
-
-
-@cache
-def _views(height, width, size, strides):
-    """Which input pixel (a column) each tap of the kernel at each output pixel (a row) sees; none for padding."""
-
-    def axis(side):
-        steps = -(-side // strides)
-        before = max((steps - 1) * strides + size - side, 0) // 2  # of the padding, the odd one comes after
-        seen = strides * np.arange(steps)[:, None] + np.arange(size) - before
-        return (seen[..., None] == np.arange(side)).astype("float32")
-
-    return np.einsum("rih,cjw->rcijhw", axis(height), axis(width)).reshape(-1, height * width)
 
 
 class Binarizer(keras.layers.Layer):
@@ -177,3 +38,33 @@ class Binarizer(keras.layers.Layer):
             threshold = ops.zeros_like(x)
         bits = ops.where(x >= threshold, 1.0, -1.0)
         return ops.cast(bits, x.dtype) + (x - ops.stop_gradient(x))  # exactly the bit: x + (bit - x) would be rounded
+
+
+class Gain(keras.layers.Layer):
+    """How much the residual of the next pass is magnified, from the picture so far (T17 sec. 2.4, eq. 17).
+
+    Five convolutions of stride 2 with ELU, four of 3x3x32 and one of 2x2x1, plus 2: one gain, above 1, for each block
+    of 32x32 pixels, held over its block. 28,769 parameters.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        sizes = ((32, 3), (32, 3), (32, 3), (32, 3), (1, 2))
+        self.convolutions = [
+            keras.layers.Conv2D(n, size, 2, "same", activation="elu", dtype=self.dtype_policy, name=f"gain_{i}")
+            for i, (n, size) in enumerate(sizes, 1)
+        ]
+
+    def build(self, input_shape):
+        depth = input_shape[-1]
+        for convolution in self.convolutions:
+            convolution.build((None, None, None, depth))
+            depth = convolution.filters
+
+    def call(self, pictures):
+        """Pictures (batch, h, w, 3), inside the network, to gains (batch, h, w, 1), each above 1."""
+        x = pictures
+        for convolution in self.convolutions:
+            x = convolution(x)
+        held = ops.repeat(ops.repeat(x + 2, 32, axis=1), 32, axis=2)
+        return held[:, : pictures.shape[1], : pictures.shape[2]]

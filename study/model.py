@@ -4,7 +4,8 @@
                                                                                  │
     x̂_t ◀─ conv, tanh/2 ◀─ (cell, depth-to-space) x 4 ◀─ 1x1 conv ◀─────────────┘
 
-    additive:  x̂_t = D(b_t) + x̂_(t-1)        one-shot:  x̂_t = D(b_t)        both:  r_t = x - x̂_t,  r_0 = x
+    additive:  x̂_t = D(b_t) + x̂_(t-1)        one-shot:  x̂_t = D(b_t)        all:  r_t = x - x̂_t,  r_0 = x
+    residual scaling:  encodes g_t r_t,  x̂_t = D(b_t) / g_(t-1) + x̂_(t-1),  g_t = G(x̂_t),  g_0 = 1
 
 Weights are shared by all passes; states are carried from one to the next. The binarizer has no state.
 """
@@ -14,11 +15,18 @@ from functools import partial
 import keras
 from keras import ops
 
-from study.layers import Binarizer, ConvGRU, ConvLSTM
+from study.cells import AssociativeConvLSTM, ConvGRU, ConvLSTM, ResidualConvGRU
+from study.layers import Binarizer, Gain
 from study.presets import GAIN, OUTPUT_GAINS
 
-CELLS = {"lstm": ConvLSTM, "gru": ConvGRU}
-RECONSTRUCTIONS = ("additive", "one_shot")
+# The cells of encoder and decoder. T17 found the associative LSTM of use in the decoder only.
+CELLS = {
+    "lstm": (ConvLSTM, ConvLSTM),
+    "gru": (ConvGRU, ConvGRU),
+    "residual_gru": (ResidualConvGRU, ResidualConvGRU),
+    "associative_lstm": (ConvLSTM, AssociativeConvLSTM),
+}
+RECONSTRUCTIONS = ("additive", "one_shot", "residual_scaling")
 ACTIVATIONS = ("linear", "leaky_relu")
 MAX_ITERATIONS = 16
 BITS = 32  # for each cell of the code; T17, table in sec. 2
@@ -39,8 +47,10 @@ class Codec(keras.Model):
 
     def __init__(self, cell, width, reconstruction, activation, iterations, gain, policy, seed):
         super().__init__(name="codec", dtype=policy, autocast=False)  # images come in as they are
-        make, conv = partial(CELLS[cell], dtype=policy), partial(keras.layers.Conv2D, dtype=policy)
-        self.additive = reconstruction == "additive"
+        encoder_cell, decoder_cell = (partial(kind, dtype=policy) for kind in CELLS[cell])
+        conv = partial(keras.layers.Conv2D, dtype=policy)
+        self.additive = reconstruction != "one_shot"
+        self.gain = Gain(dtype=policy, name="gain") if reconstruction == "residual_scaling" else None
         self.iterations = iterations
         self.activation = (
             keras.layers.LeakyReLU(0.01, dtype=policy)
@@ -53,12 +63,13 @@ class Codec(keras.Model):
 
         self.encoder_conv = conv(channels(64), 3, 2, "same", name="encoder_conv")
         self.encoder_cells = [
-            make(channels(n), k, u, strides=2, name=f"encoder_rnn_{i}") for i, (n, k, u) in enumerate(ENCODER, 1)
+            encoder_cell(channels(n), k, u, strides=2, name=f"encoder_rnn_{i}")
+            for i, (n, k, u) in enumerate(ENCODER, 1)
         ]
         self.binarizer = Binarizer(BITS, gain=gain, seed=seed, dtype=policy, name="binarizer")
         self.decoder_conv = conv(channels(512), 1, name="decoder_conv")
         self.decoder_cells = [
-            make(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
+            decoder_cell(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
         ]
         larger = keras.initializers.VarianceScaling(
             OUTPUT_GAINS[cell] ** 2, "fan_avg", "uniform"
@@ -78,13 +89,15 @@ class Codec(keras.Model):
             cell.build((None, None, None, depth))
             depth = cell.filters // 4  # depth-to-space
         self.output_conv.build((None, None, None, depth))
+        if self.gain:
+            self.gain.build((None, None, None, 3))
         self.built = True
 
     def train_one_pass_only(self):
         """Leaves out of training what only a later pass uses: in one pass it meets nothing and has no gradient."""
-        for cell in self.encoder_cells + self.decoder_cells:
-            for weight in cell.later_weights:
-                weight.trainable = False
+        later = [weight for cell in self.encoder_cells + self.decoder_cells for weight in cell.later_weights]
+        for weight in later + (self.gain.weights if self.gain else []):
+            weight.trainable = False
 
     def call(self, images, iterations=None, training=False):
         """Images (batch, h, w, 3) in [0, 1] to their reconstructions (batch, n, h, w, 3) after each of n passes.
@@ -108,10 +121,12 @@ class Codec(keras.Model):
 
         The height and width are those of the padded image, multiples of 16: the bits do not hold the true ones.
         """
-        reconstruction, state, result = 0.0, None, []
+        reconstruction, gain, state, result = 0.0, None, None, []
         for t in range(bits.shape[1]):
+            if self.gain and t:
+                gain = self._gain(reconstruction)
             code = ops.cast(bits[:, t], self.compute_dtype)
-            reconstruction, state = self._decode_pass(code, reconstruction, state)
+            reconstruction, state = self._decode_pass(code, reconstruction, gain, state)
             result.append(reconstruction)
         return _to_unit_range(ops.stack(result, axis=1), training=False)
 
@@ -122,11 +137,14 @@ class Codec(keras.Model):
         if "float" not in keras.backend.standardize_dtype(images.dtype):
             raise ValueError(f"The images are {images.dtype}, not floats in [0, 1]; divide 8-bit images by 255.")
         target = _pad(ops.cast(images, "float32")) - 0.5  # what passes add up is in full precision
-        residual, reconstruction, encoder_state, decoder_state = target, 0.0, None, None
+        residual, reconstruction, gain, encoder_state, decoder_state = target, 0.0, None, None, None
         all_bits, reconstructions = [], []
-        for _ in range(n):
+        for t in range(n):
+            if self.gain and t:
+                gain = self._gain(reconstruction)
+                residual = residual * gain
             bits, encoder_state = self._encode_pass(residual, encoder_state, training)
-            reconstruction, decoder_state = self._decode_pass(bits, reconstruction, decoder_state)
+            reconstruction, decoder_state = self._decode_pass(bits, reconstruction, gain, decoder_state)
             residual = target - reconstruction
             all_bits.append(bits)
             reconstructions.append(reconstruction)
@@ -141,7 +159,10 @@ class Codec(keras.Model):
             new_state.append(cell_state)
         return self.binarizer(x, training=training), new_state
 
-    def _decode_pass(self, bits, reconstruction, state):
+    def _gain(self, reconstruction):
+        return ops.cast(self.gain(ops.cast(reconstruction, self.compute_dtype)), "float32")
+
+    def _decode_pass(self, bits, reconstruction, gain, state):
         x = self.activation(self.decoder_conv(bits))
         new_state = []
         for cell, cell_state in zip(self.decoder_cells, state or [None] * len(DECODER), strict=True):
@@ -149,6 +170,8 @@ class Codec(keras.Model):
             x = ops.depth_to_space(self.activation(h), 2)
             new_state.append(cell_state)
         decoded = ops.cast(self.output_conv(x), "float32") / 2
+        if gain is not None:
+            decoded = decoded / gain
         return decoded + reconstruction if self.additive else decoded, new_state
 
 
@@ -165,11 +188,11 @@ def build_codec(
     """A codec with all its variables made.
 
     Args:
-        cell: the recurrent cell, "lstm" or "gru".
+        cell: the recurrent cell, "lstm", "gru", "residual_gru" or "associative_lstm", the last in the decoder only.
         width: factor on every number of channels but the code's 32: a multiple of 1/32. 1.0 is T17's network:
             30,225,283 parameters with one bias a gate and a convolution, whatever the number of passes; 22,677,763 with
             GRUs.
-        reconstruction: "additive" or "one_shot" (T17 sec. 2.2 and 2.4).
+        reconstruction: "additive", "one_shot" or "residual_scaling" (T17 sec. 2.2 to 2.4).
         activation: on the output of every layer but the binarizer and the last: "linear" as in T17, or "leaky_relu"
             with a slope of 0.01, the report's.
         iterations: passes where a call does not say.
@@ -188,37 +211,6 @@ def build_codec(
     codec = Codec(cell, width, reconstruction, activation, iterations, gain, policy, seed)
     codec.build()
     return codec
-
-
-def layer_table(codec):
-    """The codec's layers in order, as rows of `architecture.csv`, with what each makes of a 32x32 image in one pass."""
-    kind = type(codec.encoder_cells[0]).__name__
-    layers = [
-        ("encoder", "conv", codec.encoder_conv, 16),
-        *(("encoder", kind, cell, side) for cell, side in zip(codec.encoder_cells, (8, 4, 2), strict=True)),
-        ("binarizer", "conv, tanh, binarize", codec.binarizer, 2),
-        ("decoder", "conv", codec.decoder_conv, 2),
-        *(("decoder", kind, cell, side) for cell, side in zip(codec.decoder_cells, (4, 8, 16, 32), strict=True)),
-        ("decoder", "conv, tanh", codec.output_conv, 32),
-    ]
-    return [_layer_row(part, kind, layer, side) for part, kind, layer, side in layers]
-
-
-def _layer_row(part, kind, layer, side):
-    recurrent = kind.startswith("Conv")
-    upsampled = recurrent and part == "decoder"
-    kernel = layer.weights[0].shape[0]
-    stride = " /2" if part == "encoder" else ""
-    return {
-        "part": part,
-        "layer": f"{kind}, depth-to-space" if upsampled else kind,
-        "kernel": f"{kernel}x{kernel}{stride}",
-        "hidden_kernel": f"{layer.hidden_kernel_size}x{layer.hidden_kernel_size}" if recurrent else "",
-        "height": side,
-        "width": side,
-        "channels": layer.filters // (4 if upsampled else 1),
-        "parameters": layer.count_params(),
-    }
 
 
 def _expect(name, value, known):

@@ -15,8 +15,8 @@ GAIN = 300.0
 OUTPUT_GAIN = 4.0
 ORDINARY_GAIN = 1.0
 # A GRU's one gate returns half of a small signal: after three cells eight times what LSTMs leave.
-GAINS = {"lstm": GAIN, "gru": GAIN / 8}
-OUTPUT_GAINS = {"lstm": OUTPUT_GAIN, "gru": 1.0}
+GAINS = {"lstm": GAIN, "gru": GAIN / 8, "residual_gru": GAIN / 8, "associative_lstm": GAIN}
+OUTPUT_GAINS = {"lstm": OUTPUT_GAIN, "gru": 1.0, "residual_gru": 1.0, "associative_lstm": OUTPUT_GAIN}
 
 # Our way to train, and the report's as far as it says: Adam as Keras has it, at one rate from the first step to the
 # last, with no warm-up and no clipping, and first weights of the usual size. Gain and schedule.

@@ -2,13 +2,16 @@ import keras
 import numpy as np
 import pytest
 from gradients import gradients
-from test_layers import array, convolve, lstm
+from test_cells import array, convolve, lstm
+from test_layers import slow_gain
 
-from study.model import BPP, Codec, build_codec, layer_table
+from study.architecture import layer_table
+from study.model import BPP, Codec, build_codec
 
 SMALL = 1 / 16
 FULL_SIZE = 30_225_283
-RULES = [(r, a) for r in ("additive", "one_shot") for a in ("linear", "leaky_relu")]
+RULES = [(r, a) for r in ("additive", "one_shot", "residual_scaling") for a in ("linear", "leaky_relu")]
+KINDS = ["lstm", "gru", "residual_gru", "associative_lstm"]
 
 
 def made(width=SMALL, weights=0, **options):
@@ -109,11 +112,12 @@ def test_parameters_do_not_grow_with_the_passes(full):
         assert sum(int(np.prod(variable.shape)) for variable in full.trainable_variables) == FULL_SIZE
 
 
-def test_grus_have_three_quarters_of_the_weights():
-    """22,669,088 in T17's network, and one bias a gate and a convolution."""
-    codec = build_codec(cell="gru")
-    matrices = sum(int(np.prod(weight.shape)) for weight in codec.weights if len(weight.shape) == 4)
-    assert matrices == 22_669_088 and codec.count_params() == 22_677_763
+@pytest.mark.parametrize(("cell", "matrices"), [("gru", 22_669_088), ("residual_gru", 30_213_920)])
+def test_other_cells_have_the_papers_number_of_weights(cell, matrices):
+    """And one bias a gate and a convolution; a residual GRU's two further convolutions have none."""
+    codec = build_codec(cell=cell)
+    assert sum(int(np.prod(weight.shape)) for weight in codec.weights if len(weight.shape) == 4) == matrices
+    assert codec.count_params() - matrices == 22_677_763 - 22_669_088
 
 
 def test_no_call_makes_a_variable():
@@ -181,15 +185,16 @@ def slow_codec(codec, images, n, additive, slope, values=array, rounding=None):
         return x
 
     target = np.float64(images) - 0.5
-    residual, total, states, codes, results = target, 0.0, {}, [], []
+    residual, total, gain, states, codes, results = target, 0.0, 1.0, {}, [], []
     for t in range(n):
-        features = step(codec.encoder_cells, activate(conv(codec.encoder_conv, residual)), lambda x: x)
+        features = step(codec.encoder_cells, activate(conv(codec.encoder_conv, residual * gain)), lambda x: x)
         code = np.tanh(conv(codec.binarizer.convolution, features))
         code = np.where(code < 0, -1, 1) if rounding is None else code + rounding[t]
         pixels = step(codec.decoder_cells, activate(conv(codec.decoder_conv, code)), unfold)
-        decoded = np.tanh(conv(codec.output_conv, pixels)) / 2
+        decoded = np.tanh(conv(codec.output_conv, pixels)) / 2 / gain
         total = total + decoded if additive else decoded
         residual = target - total
+        gain = slow_gain(codec.gain, total) if codec.gain else 1.0
         codes.append(code)
         results.append(total + 0.5)
     return np.stack(codes, axis=1), np.stack(results, axis=1)
@@ -210,7 +215,7 @@ def lively(**options):
 def test_codec_is_that_of_the_paper(reconstruction, activation):
     codec, images, n = lively(reconstruction=reconstruction, activation=activation), random_images(32, 48), 4
     slope = {"linear": 1.0, "leaky_relu": 0.01}[activation]
-    bits, pixels = slow_codec(codec, images, n, reconstruction == "additive", slope)
+    bits, pixels = slow_codec(codec, images, n, reconstruction != "one_shot", slope)
     assert 0.02 < np.mean(bits[:, 1:] != bits[:, :-1]) < 0.98  # each pass says something else
     np.testing.assert_array_equal(array(codec.encode(images, iterations=n)), bits)
     np.testing.assert_allclose(array(codec(images, iterations=n)), np.clip(pixels, 0, 1), atol=1e-5)
@@ -226,7 +231,7 @@ def test_result_is_clipped_except_in_training(reconstruction, levels):
         np.testing.assert_allclose(used[:, t], 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("reconstruction", ["additive", "one_shot"])
+@pytest.mark.parametrize("reconstruction", ["additive", "one_shot", "residual_scaling"])
 def test_first_passes_are_the_same_for_every_n(reconstruction):
     codec, images = made(reconstruction=reconstruction), random_images(32, 32)
     most = array(codec(images, iterations=16))
@@ -430,11 +435,13 @@ def test_gradients_are_those_of_the_formulas(n):
 GATES = {
     "lstm": {"input_kernel": 3, "bias": 3, "hidden_kernel": 4},
     "gru": {"input_kernel": 2, "bias": 2, "hidden_kernel": 2},
+    "residual_gru": {"input_kernel": 2, "bias": 2, "hidden_kernel": 2},
+    "associative_lstm": {},  # its encoder's cells are others
 }
 
 
 @pytest.mark.parametrize("reconstruction, activation", RULES)
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", KINDS)
 def test_every_variable_learns_from_two_passes(cell, reconstruction, activation):
     codec = made(cell=cell, reconstruction=reconstruction, activation=activation)
     for variable, slope in zip(codec.trainable_variables, slopes(codec, 2), strict=True):
@@ -443,13 +450,16 @@ def test_every_variable_learns_from_two_passes(cell, reconstruction, activation)
             assert all(gate.any() for gate in np.split(slope, gates, axis=-1)), variable.path
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", KINDS)
 def test_one_pass_leaves_the_memory_alone(cell):
-    codec = made(cell=cell)
-    later = {id(weight) for cell in codec.encoder_cells + codec.decoder_cells for weight in cell.later_weights}
-    assert len(later) == {"lstm": 3, "gru": 4}[cell] * 7
+    codec = made(cell=cell, reconstruction="residual_scaling")
+    everything = codec.trainable_variables
+    codec.train_one_pass_only()
+    trained = {id(weight) for weight in codec.trainable_variables}
+    for variable in everything:
+        variable.trainable = True
     for variable, slope in zip(codec.trainable_variables, slopes(codec, 1), strict=True):
-        assert slope.any() != (id(variable) in later), variable.path
+        assert slope.any() == (id(variable) in trained), variable.path
 
 
 # Errors
@@ -458,8 +468,8 @@ def test_one_pass_leaves_the_memory_alone(cell):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"cell": "elman"}, "cell='elman' .* one of lstm, gru"),
-        ({"reconstruction": "adaptive"}, "reconstruction='adaptive' .* one of additive, one_shot"),
+        ({"cell": "elman"}, "cell='elman' .* one of lstm, gru, residual_gru, associative_lstm"),
+        ({"reconstruction": "adaptive"}, "reconstruction='adaptive' .* one of additive, one_shot, residual_scaling"),
         ({"activation": "relu"}, "activation='relu' .* one of linear, leaky_relu"),
         ({"width": 0.3}, "width=0.3: .* multiple of 1/32"),
         ({"width": 0}, "width=0: .* multiple of 1/32"),
