@@ -128,8 +128,6 @@ class ConvGRU(Cell):
     h' = (1 - z) h + z n
     """
 
-    residual = False
-
     def build(self, input_shape):
         depth, n = input_shape[-1], self.filters
         self.input_kernel = self.input_weight("input_kernel", depth, 2 * n)

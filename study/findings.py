@@ -17,7 +17,7 @@ def batch_sizes(history: pd.DataFrame) -> Figure:
     """Figure 12: how a batch size ends at equal epochs, at equal steps, and with the rate that suits it."""
     rows = tables.final(history, "batch_size", "equal_steps", "scaled_rate")
     equal, scaled = rows[rows.study == "batch_size"], rows[rows.study == "scaled_rate"]
-    unscaled = equal[~equal.batch_size.isin(scaled.batch_size)].head(len(equal) if len(scaled) else 0)
+    unscaled = equal[~equal.batch_size.isin(scaled.batch_size)] if len(scaled) else scaled  # its rate is the same
     figure, axes = subplots(1, 2, (7.2, 2.3))
     for axis, score in zip(axes, SCORES, strict=True):
         lines = [
