@@ -58,7 +58,7 @@ def collapse(history: pd.DataFrame) -> Figure:
     groups = list(rows.groupby(["loss", "gain", "schedule"], sort=False))
     figure, axes = subplots(1, 2, (7.2, 0.7 + 0.24 * max(len(groups), 1)), sharey=True)
     for y, (_, group) in enumerate(groups):
-        share, low, high = statistics.share((group.status != "done").sum(), len(group))
+        share, low, high = statistics.share((group.status == "collapsed").sum(), len(group))
         axes[0].plot([100 * low, 100 * high], [y, y], color="0.5", lw=2, solid_capstyle="butt")
         axes[0].plot(100 * share, y, "o", color=COLOURS[0])
         axes[1].plot(group.psnr, [y] * len(group), "o", color=COLOURS[0], ms=4, alpha=0.5, mec="none")

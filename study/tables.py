@@ -129,8 +129,7 @@ def collect(preset: str) -> pd.DataFrame:
 
 def _summary(history):
     """The last scores of each setting, after the last pass: the mean over seeds and its 95 % t-interval."""
-    rows = last_epoch(history)
-    rows = rows[rows.bpp == rows.groupby(["study", "run"]).bpp.transform("max")]
+    rows = _last_pass(last_epoch(history))
     rows = rows.assign(setting=rows.run.str.partition("-seed-")[0])
     tidy = rows.melt(["study", "setting", "seed", "split"], list(SUMMED), "score", "value")
     tidy = tidy.assign(
@@ -165,5 +164,10 @@ def last_epoch(history: pd.DataFrame) -> pd.DataFrame:
 
 def final(history: pd.DataFrame, *studies: str) -> pd.DataFrame:
     """The validation rows of each run's last epoch after its last pass, of some studies or of all."""
-    rows = last_epoch(history[(history.split == "validation") & (history.study.isin(studies) | (not studies))])
+    return _last_pass(
+        last_epoch(history[(history.split == "validation") & (history.study.isin(studies) | (not studies))])
+    )
+
+
+def _last_pass(rows):
     return rows[rows.bpp == rows.groupby(["study", "run"]).bpp.transform("max")]
