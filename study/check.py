@@ -24,9 +24,8 @@ def problems(preset: str) -> list[str]:
     if found:
         return found
     history, table = tables.read(preset, "history"), tables.read(preset, "runs")
-    found += [
-        f"history.csv has rows of {run}, which runs.csv does not have" for run in set(history.run) - set(table.run)
-    ]
+    unknown = sorted(set(history.run) - set(table.run))
+    found += [f"history.csv has rows of {run}, which runs.csv does not have" for run in unknown]
     found += [f"runs.csv has {run} twice" for run in table.run[table.run.duplicated()]]
     planned = {run.id: run for run in runs.plan_all(preset)}
     fingerprints = set(table.fingerprint) | set(tables.read_or_empty(preset, "data").fingerprint)

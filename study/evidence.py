@@ -121,7 +121,8 @@ def more_collapses(found):
 
     ends = found["runs"].query("study == 'collapse' and loss == 'ms_ssim'")
     ways = [
-        ends.query("gain == @gain and schedule == @schedule").status != "done" for gain, schedule in (REPORTS, OURS)
+        ends.query("gain == @gain and schedule == @schedule").status == "collapsed"
+        for gain, schedule in (REPORTS, OURS)
     ]
     counts = [(int(way.sum()), len(way)) for way in ways]
     if min(n for _, n in counts) == 0:
