@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from study import paths, readme, runs, tables
+from study import paths, readme, runs, tables, tool
 from study.presets import PRESETS
 
 # Notebooks that show a preset, in reading order; those of a study train what its grid has not.
@@ -27,8 +27,9 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, FileNotFoundError, ConnectionError) as error:
-        sys.exit(f"study: {error}")
+    except (ValueError, OSError) as error:
+        print(f"study: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _parser():
@@ -55,6 +56,17 @@ def _parser():
     for name, command in (("refresh", refresh), ("speed", print_speed)):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.set_defaults(command=command)
+    for command in (tool.compress, tool.decompress, tool.info):
+        sub = commands.add_parser(command.__name__, help=command.__doc__)
+        sub.add_argument("input", type=Path, help="a file" if command is tool.info else "a file or a folder")
+        sub.set_defaults(command=command)
+        if command is not tool.info:
+            sub.add_argument("output", type=Path, help="a file, or a folder that exists")
+            sub.add_argument("--model", help="a name, or the path of a file of weights")
+            sub.add_argument("--iterations", type=int, help="passes: how many, or the first so many")
+        if command is tool.compress:
+            sub.add_argument("--bpp", type=float, help="as many passes as fit so many bits a pixel, header and all")
+            sub.add_argument("--psnr", type=float, help="as few passes as reach so many dB")
     sub = commands.add_parser("train", help=train_job.__doc__)
     for name in ("preset", "study", "run"):
         sub.add_argument(name)

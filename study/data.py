@@ -11,9 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from study import cifar
+from study import cifar, files
 
 SIDE = 32  # pixels on a side of every training and validation image
 ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
@@ -24,7 +23,6 @@ NAMES = '"photographs", "excerpt", "recipe", "cifar" or "folder:PATH"'
 # measured on another codec's artefacts.
 TRAIN_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 VALIDATION_PHOTOGRAPHS = ("motorcycle_left.png",)
-IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,51 +120,23 @@ def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed:
     return crops
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The images in a folder and below it, by name, hidden ones left out.
-
-    Raises `FileNotFoundError` where the folder is missing and `ValueError` where it holds no image.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}; name one that holds images")
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    hidden = [any(part.startswith(".") for part in name.split("/")) for name in names]
-    files = [folder / name for name, skip in zip(names, hidden, strict=True) if not skip]
-    files = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    if not files:
-        kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise ValueError(f"{folder} holds no image; expected files that end in one of {kinds}")
-    return files
-
-
-def read_image(path: Path) -> np.ndarray:
-    """An image file as uint8 (h, w, 3). Raises `ValueError`, with the file's name, where it cannot be one."""
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):  # Pillow would clip these to 255 without a word
-                raise ValueError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} does not decode as an image ({error}); repair or remove it") from error
-
-
 def _photographs() -> tuple[np.ndarray, np.ndarray]:
     import skimage.data
 
     # The files are read in place: skimage.data's own functions may try to download what a release leaves out.
     folder = Path(skimage.data.__file__).parent
-    train = np.concatenate([tiles(read_image(folder / name), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
-    validation = np.concatenate([tiles(read_image(folder / name), SIDE) for name in VALIDATION_PHOTOGRAPHS])
+    train = np.concatenate([tiles(files.read_pixels(folder / name), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
+    validation = np.concatenate([tiles(files.read_pixels(folder / name), SIDE) for name in VALIDATION_PHOTOGRAPHS])
     return train[fixed_order(len(train))], validation  # shuffled: leading subsets mix the photographs
 
 
 def _folder_tiles(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    files = image_files(folder)
-    if len(files) < 2:
+    paths = files.image_files(folder)
+    if len(paths) < 2:
         raise ValueError(f"{folder} holds one image; it takes two, as one is set aside for validation")
     parts = []
-    for path in files:
-        image = read_image(path)
+    for path in paths:
+        image = files.read_pixels(path)
         if min(image.shape[:2]) < SIDE:
             height, width = image.shape[:2]
             raise ValueError(f"{path} is {width}x{height} pixels, under {SIDE} on a side; remove it")

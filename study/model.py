@@ -11,6 +11,7 @@ Weights are shared by all passes; states are carried from one to the next. The b
 """
 
 from functools import partial
+from itertools import islice
 
 import keras
 from keras import ops
@@ -107,48 +108,62 @@ class Codec(keras.Model):
         Raises:
             ValueError: n is not from 1 to 16, or the images are integers.
         """
-        _, reconstructions = self._passes(images, iterations, training)
+        passes = islice(self._passes(images, training), self._count(iterations))
+        reconstructions = ops.stack([reconstruction for _, reconstruction in passes], axis=1)
         height, width = images.shape[1:3]
         return _to_unit_range(reconstructions[:, :, :height, :width], training)
 
     def encode(self, images, iterations=None):
         """Images (batch, h, w, 3) in [0, 1] to bits (batch, n, ceil(h/16), ceil(w/16), 32), each -1 or +1."""
-        bits, _ = self._passes(images, iterations, training=False)
-        return bits
+        passes = islice(self._passes(images, training=False), self._count(iterations))
+        return ops.stack([bits for bits, _ in passes], axis=1)
+
+    def passes(self, images):
+        """The passes over images (batch, h, w, 3) in [0, 1], one after another, as far as they are asked for.
+
+        Yields up to 16 pairs: bits (batch, ceil(h/16), ceil(w/16), 32) and the reconstruction (batch, h, w, 3) so far.
+        """
+        height, width = images.shape[1:3]
+        for bits, reconstruction in islice(self._passes(images, training=False), MAX_ITERATIONS):
+            yield bits, _to_unit_range(reconstruction[:, :height, :width], training=False)
 
     def decode(self, bits):
         """Bits (batch, n, h/16, w/16, 32) to reconstructions (batch, n, h, w, 3) in [0, 1] after each pass.
 
         The height and width are those of the padded image, multiples of 16: the bits do not hold the true ones.
         """
-        reconstruction, gain, state, result = 0.0, None, None, []
+        return ops.stack(list(self.decode_passes(bits)), axis=1)
+
+    def decode_passes(self, bits):
+        """Yields what `decode` returns, one pass after another: (batch, h, w, 3) each."""
+        reconstruction, gain, state = 0.0, None, None
         for t in range(bits.shape[1]):
             if self.gain and t:
                 gain = self._gain(reconstruction)
             code = ops.cast(bits[:, t], self.compute_dtype)
             reconstruction, state = self._decode_pass(code, reconstruction, gain, state)
-            result.append(reconstruction)
-        return _to_unit_range(ops.stack(result, axis=1), training=False)
+            yield _to_unit_range(reconstruction, training=False)
 
-    def _passes(self, images, iterations, training):
+    def _count(self, iterations):
         n = self.iterations if iterations is None else iterations
         if not 1 <= n <= MAX_ITERATIONS:
             raise ValueError(f"iterations={n}: the codec runs from 1 to {MAX_ITERATIONS} passes; ask for one of those.")
+        return n
+
+    def _passes(self, images, training):
+        """Each pass's bits and reconstruction, without end; the reconstruction is padded and in [-0.5, 0.5]."""
         if "float" not in keras.backend.standardize_dtype(images.dtype):
             raise ValueError(f"The images are {images.dtype}, not floats in [0, 1]; divide 8-bit images by 255.")
         target = _pad(ops.cast(images, "float32")) - 0.5  # what passes add up is in full precision
         residual, reconstruction, gain, encoder_state, decoder_state = target, 0.0, None, None, None
-        all_bits, reconstructions = [], []
-        for t in range(n):
-            if self.gain and t:
-                gain = self._gain(reconstruction)
-                residual = residual * gain
+        while True:
             bits, encoder_state = self._encode_pass(residual, encoder_state, training)
             reconstruction, decoder_state = self._decode_pass(bits, reconstruction, gain, decoder_state)
+            yield bits, reconstruction
             residual = target - reconstruction
-            all_bits.append(bits)
-            reconstructions.append(reconstruction)
-        return ops.stack(all_bits, axis=1), ops.stack(reconstructions, axis=1)
+            if self.gain:
+                gain = self._gain(reconstruction)
+                residual = residual * gain
 
     def _encode_pass(self, residual, state, training):
         x = self.activation(self.encoder_conv(ops.cast(residual, self.compute_dtype)))

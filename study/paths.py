@@ -15,6 +15,7 @@ PAPER_SOURCE = ROOT / "paper" / "report.typ"
 REPORTED = ROOT / "paper" / "reported.csv"  # the report's own numbers, typed with their source
 QUANTITIES = ROOT / "paper" / "quantities.csv"  # what the report says in passing
 CLAIMS = ROOT / "paper" / "claims.csv"  # its claims in words
+PRETRAINED = ROOT / "study" / "pretrained"  # the codecs that ship with the project
 FRESH = ROOT / "build" / "fresh"  # the output folder of `make study FRESH=1`
 
 
