@@ -39,7 +39,7 @@ class ContextLogits(keras.layers.Layer):
         logits += ops.conv(earlier, self.earlier, padding="same")
         own = ops.depthwise_conv(bits, self.own * self.own_mask, padding="same")
         own = ops.reshape(own, (*ops.shape(bits), len(entropy.PHASES)))
-        phase = _phase_map(*bits.shape[1:3])
+        phase = _phase_map(*ops.shape(bits)[1:3])
         return logits + ops.einsum("bhwcp,hwp->bhwc", own, phase) + ops.einsum("pc,hwp->hwc", self.bias, phase)
 
 
@@ -120,5 +120,5 @@ def _whole_numbers(layer):
 
 def _phase_map(height, width):
     """1 where a cell is of a phase, else 0: float32 (h, w, 4)."""
-    rows, columns = np.indices((height, width))
-    return np.stack([(rows % 2 == r) & (columns % 2 == c) for r, c in entropy.PHASES], axis=-1).astype("float32")
+    rows, columns = ops.arange(height)[:, None] % 2, ops.arange(width) % 2
+    return ops.stack([ops.cast((rows == r) & (columns == c), "float32") for r, c in entropy.PHASES], axis=-1)

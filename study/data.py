@@ -11,13 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from study import cifar, files
 
 SIDE = 32  # pixels on a side of every training and validation image
 ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
 SET_ASIDE = 1453  # of the excerpt's training images, to choose the recipe by
-NAMES = '"photographs", "excerpt", "recipe", "cifar" or "folder:PATH"'
+CROPS = 28_359  # of photographs among the training images of `codec`: three times as many as of CIFAR
+NAMES = '"photographs", "excerpt", "recipe", "cifar", "codec" or "folder:PATH"'
 
 # Whole photographs are on one side only. The JPEG is among the training images, because a codec must not be
 # measured on another codec's artefacts.
@@ -57,17 +59,19 @@ def load(name: str) -> DataSet:
     - `excerpt`: 9,453 + 1,933 images of CIFAR-10 and CIFAR-100, by index
     - `recipe`: the training images of `excerpt`, 8,000 + 1,453 of them set aside as validation images
     - `cifar`: CIFAR-10 and CIFAR-100 joined, 100,000 + 20,000 images
+    - `codec`: the training images of `excerpt` and three times as many crops of `halved_photographs`; the validation
+      images of `excerpt`
     - `folder:PATH`: tiles of the images in a folder and the folders below it
 
     CIFAR comes from the folder named in the environment variable CIFAR_DIR, else from Keras' download and
     cache. Raises `ValueError` for an unknown name and for data that are not what they should be,
     `FileNotFoundError` for missing ones, `ConnectionError` where the download fails.
     """
-    return _load(name, os.environ.get("CIFAR_DIR"))
+    return _load(name, os.environ.get("CIFAR_DIR"), os.environ.get("PHOTOS_DIR"))
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, cifar_dir: str | None) -> DataSet:  # cifar_dir is here to be part of the cache's key
+def _load(name: str, *_folders: str | None) -> DataSet:  # the folders are here to be part of the cache's key
     kind, _, path = name.partition(":")
     if name == "photographs":
         train, validation = _photographs()
@@ -81,6 +85,11 @@ def _load(name: str, cifar_dir: str | None) -> DataSet:  # cifar_dir is here to 
         images = images[fixed_order(len(images))]
         train, validation = images[:-SET_ASIDE], images[-SET_ASIDE:]
         source = "CIFAR excerpt, training images alone (Krizhevsky 2009)"
+    elif name == "codec":
+        train, validation = cifar.read_excerpt()
+        photographs = halved_photographs()
+        train = np.concatenate([train, random_crops(photographs, CROPS, SIDE, ORDER_SEED)])
+        source = f"CIFAR excerpt (Krizhevsky 2009) and crops of {len(photographs)} photographs, halved"
     elif name == "cifar":
         train, validation = cifar.read_full()
         source = "CIFAR-10 and CIFAR-100 (Krizhevsky 2009), all images"
@@ -120,13 +129,31 @@ def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed:
     return crops
 
 
-def _photographs() -> tuple[np.ndarray, np.ndarray]:
+def halved_photographs() -> list[np.ndarray]:
+    """The training photographs in scikit-image and all in the folder that the environment variable PHOTOS_DIR names.
+
+    Halved, each pixel the mean of 2x2, so that what a JPEG left of its blocks is gone. uint8 (h, w, 3) each. Raises
+    `FileNotFoundError` where no such folder is named or there.
+    """
+    if not (folder := os.environ.get("PHOTOS_DIR")):
+        raise FileNotFoundError(
+            "The codec trains on photographs too: name a folder of them in the environment variable PHOTOS_DIR. The "
+            "published codecs took the 100 of BSDS500's validation split (paper/model_card.md)"
+        )
+    paths = [_shipped(name) for name in TRAIN_PHOTOGRAPHS] + files.image_files(Path(folder).expanduser())
+    return [np.asarray(Image.fromarray(files.read_pixels(path)).reduce(2)) for path in paths]
+
+
+def _shipped(name: str) -> Path:
     import skimage.data
 
-    # The files are read in place: skimage.data's own functions may try to download what a release leaves out.
-    folder = Path(skimage.data.__file__).parent
-    train = np.concatenate([tiles(files.read_pixels(folder / name), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
-    validation = np.concatenate([tiles(files.read_pixels(folder / name), SIDE) for name in VALIDATION_PHOTOGRAPHS])
+    # Read in place: skimage.data's own functions may try to download what a release leaves out.
+    return Path(skimage.data.__file__).parent / name
+
+
+def _photographs() -> tuple[np.ndarray, np.ndarray]:
+    train = np.concatenate([tiles(files.read_pixels(_shipped(name)), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
+    validation = np.concatenate([tiles(files.read_pixels(_shipped(name)), SIDE) for name in VALIDATION_PHOTOGRAPHS])
     return train[fixed_order(len(train))], validation  # shuffled: leading subsets mix the photographs
 
 

@@ -18,6 +18,10 @@ ORDINARY_GAIN = 1.0
 GAINS = {"lstm": GAIN, "gru": GAIN / 8, "residual_gru": GAIN / 8, "associative_lstm": GAIN}
 OUTPUT_GAINS = {"lstm": OUTPUT_GAIN, "gru": 1.0, "residual_gru": 1.0, "associative_lstm": OUTPUT_GAIN}
 
+# Codecs of several passes: T17's network, without the report's LeakyReLU, which costs them decibels, and small batches.
+CODEC_RATE = 0.003
+CODEC_BATCH = 32
+
 # Our way to train, and the report's as far as it says: Adam as Keras has it, at one rate from the first step to the
 # last, with no warm-up and no clipping, and first weights of the usual size. Gain and schedule.
 OURS = (GAIN, "cosine")
@@ -50,6 +54,7 @@ class Preset:
     passes: tuple[int, ...] = ()  # of both cells, in a narrower network
     residual_ns: tuple[int, ...] = ()  # the n of the report's residual loss, set by hand
     narrow: float = 1 / 8  # width of these two
+    codecs: tuple[tuple[str, str], ...] = ()  # cell and reconstruction, trained with 16 passes
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
 
@@ -99,6 +104,19 @@ PRESETS = {
         many_seeds=tuple(range(20)),
         passes=(1, 2, 4, 8),
         residual_ns=(1, 5, 9, 15),
+    ),
+    # The codecs that ship with the project: an evening on two cores.
+    "codec": Preset(
+        data="codec",
+        width=1 / 4,
+        epochs=3,
+        batch_sizes=(),
+        train_sizes=(),
+        losses=(),
+        batch_size=CODEC_BATCH,
+        train_size=37812,
+        seeds=(0,),
+        codecs=(("gru", "additive"), ("lstm", "additive")),
     ),
     # How the recipe was found: on training images set aside, so that no published validation image chose anything.
     "recipe": Preset(

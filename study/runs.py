@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from study import paths
-from study.presets import GAIN, GAINS, LEARNING_RATE, ORDINARY_GAIN, REPORTS, preset
+from study.presets import CODEC_BATCH, CODEC_RATE, GAIN, GAINS, LEARNING_RATE, ORDINARY_GAIN, REPORTS, preset
 
 FINISHED = ("done", "collapsed", "diverged")
 
@@ -27,6 +27,7 @@ STUDIES = {
     "collapse": ("06_loss_study", ("loss", "gain", "schedule")),
     "residual_n": ("06_loss_study", ("loss",)),
     "passes": ("07_rate_distortion", ("cell", "iterations")),
+    "codec": ("07_rate_distortion", ("cell", "reconstruction")),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
     "precision": ("02_model_build", ("precision",)),
 }
@@ -140,13 +141,19 @@ def _settings(p, study):
         ],
         "residual_n": [{"loss": f"residual_{n}", "width": p.narrow} for n in p.residual_ns],
         "passes": [
-            {"cell": cell, "iterations": n, "loss": "residual", "gain": GAINS[cell], "width": p.narrow}
+            {**_several_passes(cell, n), "batch_size": CODEC_BATCH, "width": p.narrow}
             for cell in ("lstm", "gru")
             for n in p.passes
         ],
+        "codec": [{**_several_passes(cell, 16), "reconstruction": rule} for cell, rule in p.codecs],
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
         "precision": [{"precision": name} for name in p.precisions],
     }[study]
+
+
+def _several_passes(cell, iterations):
+    recipe = {"loss": "l1", "activation": "linear", "learning_rate": CODEC_RATE, "gain": GAINS[cell]}
+    return {"cell": cell, "iterations": iterations, **recipe}
 
 
 def _seeds(p, study):
