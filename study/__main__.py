@@ -45,6 +45,7 @@ def _parser():
         ("paper", print_paper),
         ("results", print_results),
         ("check", check_tables),
+        ("ship", ship),
     ):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.add_argument("--preset", default="laptop", choices=PRESETS)
@@ -132,13 +133,19 @@ def notebooks(options):
 
     collect(options)
     changed = tables.path(options.preset, "runs").stat().st_mtime
-    for name in NOTEBOOKS if PRESETS[options.preset].batch_sizes else ("02_model_build",):
+    for name in _notebooks(options.preset):
         output = paths.executed_notebooks(options.preset) / f"{name}.ipynb"
         if not output.exists() or output.stat().st_mtime < changed:
             print(f"notebook {name}", flush=True)
             unfinished = output.with_stem(f"{name}.unfinished")
             launch.run_notebook(name, unfinished, launch.shown(name, options.preset))
             unfinished.replace(output)
+
+
+def _notebooks(preset):
+    if PRESETS[preset].batch_sizes:
+        return NOTEBOOKS
+    return ("07_rate_distortion",) if PRESETS[preset].codecs else ("02_model_build",)
 
 
 def refresh(options):
@@ -174,6 +181,15 @@ def print_paper(options):
     pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs, ignore_system_fonts=True)
     runs.write(paths.paper(), pdf)
     print(f"paper: {paths.paper()}")
+
+
+def ship(options):
+    """write the files of weights of the finished runs of the study `codec`, each with its context model"""
+    from study import shipping
+
+    for run in runs.plan(options.preset, "codec"):
+        if runs.finished(run):
+            print(shipping.ship(run), flush=True)
 
 
 def check_tables(options):

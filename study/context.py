@@ -43,13 +43,14 @@ class ContextLogits(keras.layers.Layer):
         return logits + ops.einsum("bhwcp,hwp->bhwc", own, phase) + ops.einsum("pc,hwp->hwc", self.bias, phase)
 
 
-def train(codes, seed=0):
+def train(codes, seed=0, epochs=EPOCHS):
     """A context model for codes of images like these.
 
     Args:
         codes: a list of int8 arrays (m, n, h, w, 32), bits of m images of one size; n, the number of passes, is the
             same in all of them.
         seed: of the order of images.
+        epochs: how often all images are shown.
     """
     sets = []
     for t in range(codes[0].shape[1]):
@@ -57,9 +58,9 @@ def train(codes, seed=0):
         batches = Batches([_contexts(group, t) for group in codes], seed)
         layer = ContextLogits()
         model = keras.Sequential([layer])
-        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * len(batches))
+        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
         model.compile(keras.optimizers.AdamW(rate, weight_decay=DECAY), loss=_cross_entropy)
-        model.fit(batches, epochs=EPOCHS, shuffle=False, verbose=0)
+        model.fit(batches, epochs=epochs, shuffle=False, verbose=0)
         sets.append(_whole_numbers(layer))
     stacked = {name: np.stack([weights[name] for weights in sets]) for name in sets[0]}
     return entropy.ContextModel(**stacked, table=entropy.probability_table())
@@ -103,19 +104,18 @@ def _cross_entropy(bits, logits):
 
 def _whole_numbers(layer):
     """The weights in units of 1 / UNIT, as `ContextModel` has them, without the axis of passes."""
-    own = np.moveaxis(np.asarray(layer.own) * layer.own_mask, -1, 0)
     earlier = np.asarray(layer.earlier).reshape(3, 3, entropy.EARLIER, entropy.CHANNELS, entropy.CHANNELS)
-    exact = {
-        "current": (np.asarray(layer.current) * layer.current_mask, np.int8),
-        "earlier": (np.moveaxis(earlier, 2, 0), np.int8),
-        "own": (own, np.int16),
-        "bias": (np.asarray(layer.bias), np.int16),
+    weights = {
+        "current": np.asarray(layer.current) * layer.current_mask,
+        "earlier": np.moveaxis(earlier, 2, 0),
+        "own": np.moveaxis(np.asarray(layer.own) * layer.own_mask, -1, 0),
+        "bias": np.asarray(layer.bias),
     }
-    whole = {}
-    for name, (weights, kind) in exact.items():
-        limits = np.iinfo(kind)
-        whole[name] = np.clip(np.round(weights * entropy.UNIT), limits.min, limits.max).astype(kind)
-    return whole
+    largest = entropy.LARGEST
+    return {
+        name: np.clip(np.round(array * entropy.UNIT), -largest, largest).astype(np.int16)
+        for name, array in weights.items()
+    }
 
 
 def _phase_map(height, width):

@@ -18,6 +18,7 @@ from study import cifar, files
 SIDE = 32  # pixels on a side of every training and validation image
 ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
 SET_ASIDE = 1453  # of the excerpt's training images, to choose the recipe by
+CIFAR_10_TEST = 1017  # of the excerpt's validation images, the first, are of CIFAR-10
 CROPS = 28_359  # of photographs among the training images of `codec`: three times as many as of CIFAR
 NAMES = '"photographs", "excerpt", "recipe", "cifar", "codec" or "folder:PATH"'
 

@@ -22,6 +22,7 @@ CHANNELS = 32
 EARLIER = 2  # passes before a bit's own that its context takes in
 PHASES = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column, odd or even, in the order in which they are coded
 UNIT = 128  # a sum of weights, divided by this, is a logit
+LARGEST = 2**13  # of a weight: sums of all that a context has then stay below 2^24, where float32 is exact
 STEPS = 8  # a probability's table has one entry for so many sums
 PRECISION = 16  # bits of a probability
 SURE = 1 / 256  # no probability is nearer to 0 or 1 than this
@@ -32,8 +33,8 @@ SPARED = 8  # trailing bytes that the encoder may leave out
 class ContextModel:
     """The weights of the context model, whole numbers, one set a pass (leading axis n); 0 outside a bit's context."""
 
-    current: np.ndarray  # int8 (n, 3, 3, 32, 32): of the pass's own channels before k, to channel k
-    earlier: np.ndarray  # int8 (n, EARLIER, 3, 3, 32, 32): of the pass before, the one before that
+    current: np.ndarray  # int16 (n, 3, 3, 32, 32): of the pass's own channels before k, to channel k
+    earlier: np.ndarray  # int16 (n, EARLIER, 3, 3, 32, 32): of the pass before, the one before that
     own: np.ndarray  # int16 (n, 4, 3, 3, 32): of channel k itself, by phase
     bias: np.ndarray  # int16 (n, 4, 32)
     table: np.ndarray  # uint16, odd length: probability of +1, in 2^-16, by sum // STEPS, the middle entry for 0

@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from study import findings, paths, statistics, tables
+from study import findings, paths, rates, statistics, tables
 from study.canvas import LABELS, label_ends, save, setting_name, subplots
 from study.pictures import architecture, better_samples, loss_pictures, poorer_samples
 from study.presets import GAIN
@@ -13,6 +13,11 @@ from study.presets import GAIN
 # Presets on the report's data, and their share of its images: a training set is scaled by that.
 OF_THE_REPORT = {"excerpt": 9453 / 100_000, "report": 1.0}
 STATUS_COLOURS = {"done": "#0173b2", "collapsed": "#d55e00", "diverged": "0.3"}
+OF_CODECS = {
+    "figure_17": ("kodak", rates.kodak),
+    "figure_18": ("targets", rates.targets),
+    "figure_19": ("photograph", rates.photograph),
+}
 
 
 def draw_all(preset: str) -> list[str]:
@@ -38,6 +43,9 @@ def draw_all(preset: str) -> list[str]:
         made["figure_16"] = findings.edges(tables.read(preset, "edges"))
     if tables.path(preset, "loss_samples").exists():
         made["figure_10"] = loss_pictures(tables.read(preset, "loss_samples"))
+    for name, (table, draw) in OF_CODECS.items():
+        if tables.path(preset, table).exists():
+            made[name] = draw(tables.read(preset, table))
     for name, figure in made.items():
         save(figure, preset, name)
     return sorted(made)

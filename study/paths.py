@@ -16,6 +16,7 @@ REPORTED = ROOT / "paper" / "reported.csv"  # the report's own numbers, typed wi
 QUANTITIES = ROOT / "paper" / "quantities.csv"  # what the report says in passing
 CLAIMS = ROOT / "paper" / "claims.csv"  # its claims in words
 PRETRAINED = ROOT / "study" / "pretrained"  # the codecs that ship with the project
+PUBLISHED = ROOT / "paper" / "published.csv"  # rate-distortion curves of others, with their source
 FRESH = ROOT / "build" / "fresh"  # the output folder of `make study FRESH=1`
 
 

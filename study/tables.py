@@ -13,8 +13,9 @@ import pandas as pd
 from study import paths, runs, statistics
 
 HISTORY = (
-    "preset study run seed cell width iterations loss gain learning_rate schedule batch_size train_size augmentation "
-    "epochs protocol precision epoch step images_seen split bpp psnr ssim ms_ssim report_score residual_l1 status"
+    "preset study run seed cell reconstruction width iterations loss gain learning_rate schedule batch_size train_size "
+    "augmentation epochs protocol precision epoch step images_seen split bpp psnr ssim ms_ssim report_score "
+    "residual_l1 status"
 ).split()
 RUNS = [
     *("preset", "run", *runs.parameters(), "status", "epochs_done", "mean_image_psnr", "parameters"),
@@ -41,6 +42,11 @@ SCHEMA = {
     "claims": (
         "preset claim place wording unit figure region_low region_high estimate low high n over p holm verdict"
     ).split(),
+    "kodak": "preset codec setting image raw_bytes payload_bytes file_bytes bpp psnr ssim_blocks ms_ssim".split(),
+    "targets": (
+        "preset codec target n payload_bytes file_bytes psnr psnr_sem ssim_blocks ssim_blocks_sem ms_ssim"
+    ).split(),
+    "photograph": "preset codec passes file_bytes bpp psnr picture_png".split(),
     "loss_samples": "preset run loss gain schedule image original_png reconstruction_png".split(),
 }
 

@@ -22,8 +22,8 @@ def context_model(passes=16, largest=12, seed=0):
 
     channels, phases = entropy.CHANNELS, len(entropy.PHASES)
     return entropy.ContextModel(
-        current=(whole(3, 3, channels, channels) * current).astype(np.int8),
-        earlier=whole(entropy.EARLIER, 3, 3, channels, channels).astype(np.int8),
+        current=(whole(3, 3, channels, channels) * current).astype(np.int16),
+        earlier=whole(entropy.EARLIER, 3, 3, channels, channels).astype(np.int16),
         own=(whole(phases, 3, 3, channels) * own).astype(np.int16),
         bias=whole(phases, channels).astype(np.int16),
         table=entropy.probability_table(),

@@ -1,0 +1,171 @@
+"""Rate and distortion: what codecs make of images, at how many bytes, as the rows of tables.
+
+A rate counts whole files, `file_bytes`, or the code alone, `payload_bytes`: of the recurrent codecs the coded passes
+without header, lengths and checks, of the others what `baselines.payload` says.
+"""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from study import baselines, bitstream, compression, entropy, files, metrics, samples
+
+KODAK = tuple(f"kodim{number:02}.png" for number in range(1, 25))
+TARGETS = (16, 32, 48, 64, 96, 128, 192, 256)  # bytes of payload of a 32x32 image
+AUC_RANGE = (0.125, 2.0)  # bits a pixel
+STEPS = 12  # settings of a standard codec on Kodak
+BATCH = 128  # images of 32x32 pixels at a time
+SCORES = ("psnr", "ssim_blocks", "ms_ssim")
+
+
+def kodak() -> list[np.ndarray]:
+    """Kodak's 24 images, uint8 (h, w, 3), from the folder that the environment variable KODAK_DIR names.
+
+    Raises `FileNotFoundError` where none is named or an image is not there.
+    """
+    if not (folder := os.environ.get("KODAK_DIR")):
+        raise FileNotFoundError("Name the folder of kodim01.png to kodim24.png in the environment variable KODAK_DIR.")
+    return [files.read_pixels(Path(folder).expanduser() / name) for name in KODAK]
+
+
+def of_recurrent(pretrained, images) -> pd.DataFrame:
+    """Every image after every pass, one row each.
+
+    Args:
+        pretrained: a `study.pretrained.Pretrained`.
+        images: uint8 (m, h, w, 3), small enough together for the network.
+
+    Returns:
+        image, passes, raw_bytes (no entropy coding), payload_bytes, file_bytes, and the columns named in SCORES.
+    """
+    rows, codes, bits = [], [[] for _ in images], [[] for _ in images]
+    height, width = images.shape[1:3]
+    for t, (batch, reconstruction) in enumerate(pretrained.codec.passes(images.astype(np.float32) / 255), 1):
+        scores, header = _score(images, reconstruction), bitstream.Header(pretrained.id, width, height, t)
+        for i, image_bits in enumerate(keras.ops.convert_to_numpy(batch).astype(np.int8)):
+            codes[i].append(entropy.encode_pass(pretrained.context, image_bits, bits[i]))
+            bits[i].append(image_bits)
+            raw = image_bits.size // 8
+            sizes = {
+                "raw_bytes": t * raw,
+                "payload_bytes": sum(min(len(code), raw) for code in codes[i]),
+                "file_bytes": len(bitstream.write(header, codes[i], bits[i])),
+            }
+            rows.append({"image": i, "passes": t, **sizes} | {name: scores[name][i] for name in SCORES})
+    return pd.DataFrame(rows)
+
+
+def kodak_table(models, images) -> pd.DataFrame:
+    """The rows of `kodak.csv`: each image after each pass of each model, and at STEPS settings of standard codecs."""
+    parts = []
+    for i, image in enumerate(images):
+        for model in models:
+            rows = of_recurrent(model, image[None]).rename(columns={"passes": "setting"})
+            parts.append(rows.assign(codec=model.name, image=i))
+        for codec, (_, settings) in baselines.CODECS.items():
+            chosen = [settings[j] for j in np.linspace(0, len(settings) - 1, STEPS).astype(int)]
+            parts.append(of_standard(codec, image, chosen).assign(codec=codec, image=i, raw_bytes=np.nan))
+    table = pd.concat(parts, ignore_index=True)
+    pixels = [image.shape[0] * image.shape[1] for image in images]
+    return table.assign(bpp=8 * table.file_bytes / table.image.map(pixels.__getitem__))
+
+
+def targets_table(models, images) -> pd.DataFrame:
+    """The rows of `targets.csv`: images, uint8 (m, 32, 32, 3), at TARGETS bytes, by model and by standard codec."""
+    parts = []
+    for model in models:
+        rows = [of_recurrent(model, images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
+        rows = [part.assign(image=part.image + i * BATCH) for i, part in enumerate(rows)]
+        parts.append(at_targets(recurrent_at_targets(pd.concat(rows)), len(images)).assign(codec=model.name))
+    for codec in baselines.CODECS:
+        parts.append(at_targets(standard_at_targets(codec, images), len(images)).assign(codec=codec))
+    return pd.concat(parts, ignore_index=True)
+
+
+def photograph_table(model, image, passes=(1, 2, 4, 8, 16)) -> pd.DataFrame:
+    """The rows of `photograph.csv`: an image, uint8 (h, w, 3), as it is and after some numbers of passes."""
+    rows = [{"passes": 0, "file_bytes": image.size, "bpp": 24.0, "psnr": np.inf, "picture_png": samples.picture(image)}]
+    for n in passes:
+        done = compression.compress(model, image, iterations=n)
+        facts = {"passes": n, "file_bytes": len(done.file), "bpp": done.bpp, "psnr": done.psnr}
+        rows.append(facts | {"picture_png": samples.picture(done.picture)})
+    return pd.DataFrame(rows).assign(codec=model.name)
+
+
+def of_standard(codec, image, settings) -> pd.DataFrame:
+    """An image, uint8 (h, w, 3), at some settings of one of `baselines.CODECS`: setting, bytes and scores."""
+    rows = []
+    for setting in settings:
+        file = baselines.CODECS[codec][0](image, setting)
+        rows.append({"setting": setting, **_file_row(file, image)})
+    return pd.DataFrame(rows)
+
+
+def recurrent_at_targets(rows) -> pd.DataFrame:
+    """Of each image, for each of TARGETS, the row of `of_recurrent` with the fewest passes whose payload reaches it."""
+    chosen = [
+        rows[rows.payload_bytes >= target].sort_values("passes").groupby("image").head(1).assign(target=target)
+        for target in TARGETS
+    ]
+    return pd.concat(chosen, ignore_index=True)
+
+
+def standard_at_targets(codec, images) -> pd.DataFrame:
+    """Of each image, uint8 (m, h, w, 3), for each of TARGETS, the smallest file whose payload reaches it."""
+    rows = []
+    for i, image in enumerate(images):
+        for target in TARGETS:
+            if file := baselines.smallest(image, codec, target):
+                rows.append({"image": i, "target": target, **_file_row(file, image)})
+    return pd.DataFrame(rows)
+
+
+def at_targets(rows, images) -> pd.DataFrame:
+    """Means over images, and standard errors of two, for each target that all of so many images reach."""
+    groups = rows.groupby("target")
+    table = groups[["payload_bytes", "file_bytes", *SCORES]].mean()
+    for name in ("psnr", "ssim_blocks"):
+        table[f"{name}_sem"] = groups[name].sem()
+    return table[groups.size() == images].reset_index().assign(n=images)
+
+
+def auc(bpp, quality) -> float:
+    """The area under a curve of quality over AUC_RANGE, by trapezoids between its points, as T17's figures come out.
+
+    Beyond its last point a curve goes on level: nobody needs to spend more. Raises `ValueError` where it starts later
+    than AUC_RANGE does.
+    """
+    order = np.argsort(bpp)
+    bpp, quality = np.asarray(bpp, float)[order], np.asarray(quality, float)[order]
+    low, high = AUC_RANGE
+    if bpp[0] > low:
+        raise ValueError(f"The curve starts at {bpp[0]:.4g} bpp, after {low}; its area over {AUC_RANGE} is not known.")
+    inside = bpp[(bpp > low) & (bpp < high)]
+    at = np.concatenate([[low], inside, [high]])
+    return float(np.trapezoid(np.interp(at, bpp, quality), at))
+
+
+def bd_rate(anchor, test) -> float:
+    """How many per cent more bytes `test` takes than `anchor` at equal quality, on average (Bjontegaard).
+
+    Each is a pair of rates and qualities. Over the qualities that both reach.
+    """
+    import bjontegaard
+
+    (rate, quality), (test_rate, test_quality) = anchor, test
+    settings = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
+    return float(bjontegaard.bd_rate(rate, quality, test_rate, test_quality, **settings))
+
+
+def _file_row(file, image):
+    scores = _score(image[None], baselines.decode(file)[None].astype(np.float32) / 255)
+    sizes = {"payload_bytes": baselines.payload(file), "file_bytes": len(file)}
+    return sizes | {name: values[0] for name, values in scores.items()}
+
+
+def _score(images, reconstruction):
+    x, y = images.astype(np.float32) / 255, metrics.to_8_bit(reconstruction)
+    return {name: keras.ops.convert_to_numpy(getattr(metrics, name)(x, y)) for name in SCORES}

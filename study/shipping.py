@@ -1,0 +1,41 @@
+"""From a finished run of the study `codec` to a file of weights that ships with the project."""
+
+import keras
+import numpy as np
+
+from study import context, data, paths, pretrained, training
+
+TILES = 20_000  # of the training images, whose codes are 2x2 cells
+CROPS = (600, 144)  # of the halved photographs: how many, and pixels a side
+BATCH_PIXELS = 2**18
+
+
+def ship(run):
+    """Rounds a run's weights to half precision, trains the context model of its codes, and writes the file; its path.
+
+    The codes are of the rounded network, as in use, and of training images alone.
+    """
+    codec = training.trained_codec(run)
+    for weight in codec.weights:
+        weight.assign(np.asarray(weight).astype(np.float16).astype(np.float32))
+    images = data.load(run.data).train
+    tiles = images[data.fixed_order(len(images))[:TILES]]
+    crops = data.random_crops(data.halved_photographs(), *CROPS, seed=run.seed)
+    model = context.train([_codes(codec, tiles), _codes(codec, crops)], run.seed)
+    options = {"cell": run.cell, "width": run.width, "reconstruction": run.reconstruction, "activation": run.activation}
+    path = paths.PRETRAINED / f"{name(run)}.npz"
+    pretrained.save(path, codec, options, model)
+    return path
+
+
+def name(run):
+    """What a run's codec is called: "lstm", or "lstm-one_shot" where it is not additive."""
+    return run.cell if run.reconstruction == "additive" else f"{run.cell}-{run.reconstruction}"
+
+
+def _codes(codec, images):
+    """Bits of images, uint8 (m, h, w, 3): int8 (m, 16, h / 16, w / 16, 32)."""
+    size = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))
+    parts = [images[i : i + size].astype(np.float32) / 255 for i in range(0, len(images), size)]
+    encoded = [keras.ops.convert_to_numpy(codec.encode(part, iterations=16)) for part in parts]
+    return np.concatenate(encoded).astype(np.int8)

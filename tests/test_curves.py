@@ -1,0 +1,135 @@
+"""Rates and distortions: payloads counted by hand, areas and BD-rates against published figures."""
+
+import io
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+from small_codec import small_codec
+
+from study import baselines, bitstream, curves, data, paths
+
+PICTURE = np.asarray(
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 48), Image.BICUBIC)
+)
+PUBLISHED = pd.read_csv(paths.PUBLISHED)
+
+
+def published(codec, score="ms_ssim"):
+    rows = PUBLISHED[(PUBLISHED.codec == codec) & (PUBLISHED.score == score)]
+    return rows.bpp.to_numpy(), rows.value.to_numpy()
+
+
+def test_area_under_published_curves():
+    """T17, Table 1, has 1.8119 of its best; Johnston's is FIELD's own sum of the same published points."""
+    assert curves.auc(*published("Toderici 2017")) == pytest.approx(1.8116, abs=5e-5)
+    assert curves.auc(*published("Johnston 2018")) == pytest.approx(1.8405, abs=5e-5)
+
+
+def test_area_of_curves_that_are_known():
+    assert curves.auc([0.125, 2.0], [1.0, 1.0]) == pytest.approx(1.875)
+    assert curves.auc([2.0, 0.0], [2.0, 0.0]) == pytest.approx((2**2 - 0.125**2) / 2)
+    assert curves.auc([0.1, 1.0], [1.0, 1.0]) == pytest.approx(1.875)  # goes on level
+    with pytest.raises(ValueError, match="starts at 0.5 bpp"):
+        curves.auc([0.5, 2.0], [1.0, 1.0])
+
+
+def test_bd_rate_of_a_codec_that_takes_half_the_bytes():
+    rates, qualities = np.array([0.25, 0.5, 1.0, 2.0]), np.array([25.0, 28.0, 31.0, 35.0])
+    assert curves.bd_rate((rates, qualities), (rates / 2, qualities)) == pytest.approx(-50)
+    assert curves.bd_rate((rates, qualities), (rates, qualities)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("codec", baselines.CODECS)
+def test_standard_codecs_make_files_that_grow(codec):
+    encode, settings = baselines.CODECS[codec]
+    files = [encode(PICTURE, settings[i]) for i in (len(settings) // 10, len(settings) // 2, -1)]
+    sizes = [len(file) for file in files]
+    quality = [peak_signal_noise_ratio(PICTURE, baselines.decode(file)) for file in files]
+    assert sizes == sorted(sizes) and quality == sorted(quality)
+    for file in files:
+        assert 0 < baselines.payload(file) <= len(file)
+
+
+def test_payloads_by_other_means():
+    """WebP's and AVIF's parts as their containers say them; JPEG 2000's tile length as its own header says it."""
+    webp = baselines.CODECS["WebP"][0](PICTURE, 50)
+    assert baselines.payload(webp) in (len(webp) - 30, len(webp) - 31)  # a chunk of odd length is padded
+    avif = baselines.CODECS["AVIF"][0](PICTURE, 50)
+    assert avif.index(b"mdat") + 4 + baselines.payload(avif) == len(avif)
+    j2k = baselines.CODECS["JPEG 2000"][0](PICTURE, 20)
+    start = j2k.index(b"\xff\x90")  # start of tile: marker, length 10, tile, length of the tile-part
+    tile = int.from_bytes(j2k[start + 6 : start + 10], "big")
+    assert baselines.payload(j2k) == tile - (j2k.index(b"\xff\x93") + 2 - start)
+    with pytest.raises(ValueError, match="of none of"):
+        baselines.payload(b"nothing that anyone knows")
+
+
+def test_smallest_is_the_smallest():
+    encode, settings = baselines.CODECS["JPEG 4:2:0"]
+    payloads = [baselines.payload(encode(PICTURE, setting)) for setting in settings]
+    found = baselines.payload(baselines.smallest(PICTURE, "JPEG 4:2:0", 300))
+    assert found == min(size for size in payloads if size >= 300)
+    assert baselines.smallest(PICTURE, "JPEG 4:2:0", 10**6) is None
+
+
+def test_rows_of_a_recurrent_codec():
+    small = small_codec()
+    images = np.stack([PICTURE, PICTURE[::-1]])
+    rows = curves.of_recurrent(small, images)
+    assert len(rows) == 2 * 16 and (rows.raw_bytes == rows.passes * 3 * 4 * 4).all()
+    assert (rows.payload_bytes <= rows.raw_bytes).all() and (rows.file_bytes > rows.payload_bytes + 12).all()
+    _, parts = bitstream.read(curves.compression.compress(small, PICTURE, iterations=5).file)
+    row = rows[(rows.image == 0) & (rows.passes == 5)].iloc[0]
+    assert row.payload_bytes == sum(len(part.body) for part in parts) and row.file_bytes == parts[-1].end
+
+
+def test_targets_take_the_fewest_passes_that_reach_them():
+    rows = pd.DataFrame(
+        {
+            "image": [0, 0, 0, 1, 1, 1],
+            "passes": [1, 2, 3] * 2,
+            "payload_bytes": [10, 20, 40, 16, 17, 18],
+            "file_bytes": 0,
+            "psnr": [1.0, 2, 3, 4, 5, 6],
+            "ssim_blocks": 0.5,
+            "ms_ssim": 0.5,
+        }
+    )
+    chosen = curves.recurrent_at_targets(rows)
+    assert chosen[["image", "target", "passes"]].values.tolist() == [[1, 16, 1], [0, 16, 2], [0, 32, 3]]
+    table = curves.at_targets(chosen, images=2)  # only one image reaches 32
+    assert table.target.tolist() == [16] and table.psnr.tolist() == [3.0]
+    assert table.psnr_sem.item() == pytest.approx(1.0)
+
+
+@pytest.mark.skipif("CIFAR_DIR" not in os.environ, reason="needs the CIFAR excerpt")
+def test_jpeg_on_cifar_is_what_was_measured_elsewhere():
+    """FIELD.md, sec. 5, has 69 bytes: 23.1 dB and .807 of the first 500 test images; another grid of qualities."""
+    images = data.load("excerpt").validation[:60]
+    rows = curves.standard_at_targets("JPEG 4:2:0", images)
+    at_64 = rows[rows.target == 64]
+    assert 64 <= at_64.payload_bytes.mean() <= 70
+    assert at_64.psnr.mean() == pytest.approx(23.0, abs=0.8) and at_64.ssim_blocks.mean() == pytest.approx(
+        0.8, abs=0.03
+    )
+
+
+def test_kodak_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("KODAK_DIR", raising=False)
+    with pytest.raises(FileNotFoundError, match="KODAK_DIR"):
+        curves.kodak()
+    monkeypatch.setenv("KODAK_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="kodim01.png"):
+        curves.kodak()
+
+
+def test_photograph_rows_hold_what_the_file_shows():
+    table = curves.photograph_table(small_codec(), PICTURE, passes=(1, 2))
+    assert table.passes.tolist() == [0, 1, 2]
+    shown = [np.asarray(Image.open(io.BytesIO(curves.samples.base64.b64decode(p)))) for p in table.picture_png]
+    np.testing.assert_array_equal(shown[0], PICTURE)
+    assert peak_signal_noise_ratio(PICTURE, shown[2]) == pytest.approx(table.psnr[2], abs=1e-4)
