@@ -1,24 +1,4 @@
-"""The file format: a header of 12 bytes, then the passes in order.
-
-    bytes    what
-    2        "Rc"
-    1        version, 1
-    3        the model: the first bytes of the SHA-256 of its weights (`study.pretrained`)
-    2, 2     width and height in pixels, 1 to 65,535, little-endian
-    1        passes, 1 to 16
-    1        the lowest byte of the CRC-32 of the 11 before it
-
-    and for each pass:
-    1 to 4   length of its code in bytes, LEB128 (seven bits a byte, lowest first, the eighth set on all but the last
-             byte); 0 where the bits are stored raw, as 4 bytes a cell
-    length   the code (`study.entropy`), or the raw bits: +1 as a one, cell by cell, row by row, channel by channel, the
-             highest bit of a byte first
-    1 or 4   the lowest byte, or all four, little-endian, of a CRC-32 of the raw bits, which goes on from that of the
-             pass before, and at the first from that of the header's 12 bytes; one byte where the raw bits are up to 255
-
-A cell stands for 16x16 pixels; the last row and column of cells go beyond a picture whose sides are no multiples of 16.
-A file that ends after any of its passes is whole: it holds a coarser picture.
-"""
+"""The file format: a header of 12 bytes, then the passes in order. FORMAT.md beside this file describes every byte."""
 
 import struct
 import zlib

@@ -48,7 +48,7 @@ def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compr
     if bpp is psnr is None:
         iterations = iterations or ITERATIONS
     codes, earlier, result = [], [], None
-    for bits, reconstruction in _passes(pretrained.codec, picture):
+    for bits, reconstruction in passes(pretrained.codec, picture):
         codes.append(entropy.encode_pass(pretrained.context, bits, earlier))
         earlier.append(bits)
         file = bitstream.write(bitstream.Header(pretrained.id, width, height, len(codes)), codes, earlier)
@@ -68,33 +68,33 @@ def decompress(pretrained, file, iterations=None) -> np.ndarray:
 
     Raises `ValueError` for a file that is damaged or of another model, and for more passes than it holds.
     """
-    header, passes = bitstream.read(file)
+    header, parts = bitstream.read(file)
     if header.model != pretrained.id:
         raise ValueError(
             f"it was written by model {header.model.hex()}, not by {pretrained.name} ({pretrained.id.hex()})."
         )
-    if iterations is not None and not 1 <= iterations <= len(passes):
-        raise ValueError(f"--iterations {iterations}: it holds {len(passes)} passes; ask for 1 to {len(passes)}.")
-    bits = np.stack(decode_bits(pretrained.context, header, passes[:iterations]))
+    if iterations is not None and not 1 <= iterations <= len(parts):
+        raise ValueError(f"--iterations {iterations}: it holds {len(parts)} passes; ask for 1 to {len(parts)}.")
+    bits = np.stack(decode_bits(pretrained.context, header, parts[:iterations]))
     picture = np.empty((header.height, header.width, 3), np.uint8)
     for rows, columns in _tiles(header.height, header.width):
-        cells = (slice(part.start // STRIDE, -(-part.stop // STRIDE)) for part in (rows, columns))
-        passes = pretrained.codec.decode_passes(bits[:, *cells][None].astype(np.float32))
-        tile = _to_picture(deque(passes, maxlen=1).pop())  # the last one counts
+        cells = (slice(side.start // STRIDE, -(-side.stop // STRIDE)) for side in (rows, columns))
+        shown = pretrained.codec.decode_passes(bits[:, *cells][None].astype(np.float32))
+        tile = _to_picture(deque(shown, maxlen=1).pop())  # the last one counts
         picture[rows, columns] = tile[: rows.stop - rows.start, : columns.stop - columns.start]
     return picture
 
 
-def decode_bits(context, header, passes):
+def decode_bits(context, header, parts):
     """The bits of a file's passes, int8 (h, w, 32) each. Raises `ValueError` where a pass is damaged."""
     bits = []
-    for part in passes:
+    for part in parts:
         if part.raw:
             decoded = bitstream.unpack_bits(part.body, header.shape)
         else:
             decoded = entropy.decode_pass(context, part.body, header.shape, bits)
         bits.append(decoded)
-        bitstream.check(header, passes, bits)
+        bitstream.check(header, parts, bits)
     return bits
 
 
@@ -111,8 +111,8 @@ def _check_wish(iterations, bpp, psnr):
             )
 
 
-def _passes(codec, picture):
-    """Yields each pass's bits, int8 (h / 16, w / 16, 32), and picture, uint8 (h, w, 3), of all tiles together."""
+def passes(codec, picture):
+    """Yields up to 16 passes' bits, int8 (h / 16, w / 16, 32), and pictures, uint8 (h, w, 3), of all tiles together."""
     height, width, _ = picture.shape
     tiles = _tiles(height, width)
     by_tile = [codec.passes(picture[tile][None].astype(np.float32) / 255) for tile in tiles]

@@ -141,11 +141,12 @@ def halved_photographs() -> list[np.ndarray]:
             "The codec trains on photographs too: name a folder of them in the environment variable PHOTOS_DIR. The "
             "published codecs took the 100 of BSDS500's validation split (paper/model_card.md)"
         )
-    paths = [_shipped(name) for name in TRAIN_PHOTOGRAPHS] + files.image_files(Path(folder).expanduser())
+    paths = [shipped(name) for name in TRAIN_PHOTOGRAPHS] + files.image_files(Path(folder).expanduser())
     return [np.asarray(Image.fromarray(files.read_pixels(path)).reduce(2)) for path in paths]
 
 
-def _shipped(name: str) -> Path:
+def shipped(name: str) -> Path:
+    """Where the photograph of that name is that scikit-image ships."""
     import skimage.data
 
     # Read in place: skimage.data's own functions may try to download what a release leaves out.
@@ -153,8 +154,8 @@ def _shipped(name: str) -> Path:
 
 
 def _photographs() -> tuple[np.ndarray, np.ndarray]:
-    train = np.concatenate([tiles(files.read_pixels(_shipped(name)), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
-    validation = np.concatenate([tiles(files.read_pixels(_shipped(name)), SIDE) for name in VALIDATION_PHOTOGRAPHS])
+    train = np.concatenate([tiles(files.read_pixels(shipped(name)), SIDE // 2) for name in TRAIN_PHOTOGRAPHS])
+    validation = np.concatenate([tiles(files.read_pixels(shipped(name)), SIDE) for name in VALIDATION_PHOTOGRAPHS])
     return train[fixed_order(len(train))], validation  # shuffled: leading subsets mix the photographs
 
 

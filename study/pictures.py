@@ -84,10 +84,10 @@ def loss_pictures(samples: pd.DataFrame) -> Figure:
     return figure
 
 
-def image_grid(images: np.ndarray, columns: int) -> Figure:
-    """8-bit images (n, h, w, 3) side by side, row by row."""
+def image_grid(images: np.ndarray, columns: int, side: float = 0.7) -> Figure:
+    """8-bit images (n, h, w, 3) side by side, row by row, each so many inches a side."""
     rows = -(-len(images) // columns)
-    figure, axes = subplots(rows, columns, (0.7 * columns, 0.7 * rows))
+    figure, axes = subplots(rows, columns, (side * columns, side * rows))
     for axis in axes.flat:
         axis.axis("off")
     for axis, image in zip(axes.flat, images, strict=False):

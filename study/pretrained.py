@@ -15,7 +15,7 @@ from study import paths, runs
 from study.entropy import ContextModel
 from study.model import Codec, build_codec
 
-DEFAULT = "lstm"
+DEFAULT = "gru"
 CONTEXT = "context/"
 
 

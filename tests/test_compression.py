@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain_decoder import read_bits
 from skimage.metrics import peak_signal_noise_ratio
 from small_codec import small_codec
 
@@ -111,3 +112,12 @@ def test_bits_that_do_not_match_their_check_make_no_picture():
     damaged[20] ^= 1
     with pytest.raises(ValueError, match="checksum|no code"):
         decompress(SMALL, bytes(damaged))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 40), (130, 150)])
+def test_a_decoder_written_from_the_page_reads_the_same_bits(size):
+    done = compress(SMALL, picture(*size), iterations=3)
+    ours = compression.decode_bits(SMALL.context, *bitstream.read(done.file))
+    plain = read_bits(done.file, vars(SMALL.context))
+    for bits, places in zip(ours, plain, strict=True):
+        assert places == {place: bit for place, bit in np.ndenumerate(bits)}
