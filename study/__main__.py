@@ -204,8 +204,11 @@ def check_tables(options):
 
 
 def print_results(options):
-    """print the README's tables of results and verdicts"""
-    print(readme.results(options.preset), readme.verdicts(options.preset), sep="\n\n")
+    """print the README's tables: results and verdicts, or what the codecs make of as many bytes"""
+    if PRESETS[options.preset].codecs:
+        print(readme.codecs(options.preset))
+    else:
+        print(readme.results(options.preset), readme.verdicts(options.preset), sep="\n\n")
 
 
 def print_speed(options):

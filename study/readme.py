@@ -4,6 +4,8 @@ import pandas as pd
 
 from study import runs, tables
 
+SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
+
 
 def results(preset: str) -> str:
     """The last epoch's validation scores of a preset, means over seeds with 95 % t-intervals, as Markdown."""
@@ -48,6 +50,27 @@ def verdicts(preset: str) -> str:
 
 def _number(x):
     return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.1f}" if abs(x) >= 10 else f"{x:.3f}"
+
+
+def codecs(preset: str) -> str:
+    """PSNR and SSIM of 32x32 images at equal bytes of code, a row a codec, from `targets.csv`, as Markdown."""
+    table = tables.read(preset, "targets")
+    shown = [target for target in sorted(table.target.unique()) if target in SHOWN_TARGETS]
+    lines = [
+        " | ".join(["codec", *(f"{target} bytes" for target in shown)]),
+        " | ".join("---" for _ in range(len(shown) + 1)),
+    ]
+    for codec, rows in table.groupby("codec", sort=False):
+        cells = rows.set_index("target")
+        lines.append(" | ".join([codec, *(_at(cells, target) for target in shown)]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _at(rows, target):
+    if target not in rows.index:
+        return ""
+    row = rows.loc[target]
+    return f"{row.payload_bytes:.0f}: {row.psnr:.1f} dB, {row.ssim_blocks:.3f}"
 
 
 def speed() -> str:
