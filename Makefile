@@ -21,7 +21,7 @@ DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe,$(PRESET))
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, recipe, report"
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, recipe, report, report-float16"
 	@echo "  CORES=$(CORES)         how many runs side by side"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
 	@echo "  PYTHON=$(PYTHON)  the Python that .venv is made with: 3.11, 3.12 or 3.13"

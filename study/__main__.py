@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from study import paths, readme, runs, tables
+from study import cost, paths, readme, runs, tables
 from study.presets import PRESETS
 
 # Notebooks that show a preset, in reading order; those of a study train what its grid has not.
@@ -74,11 +74,11 @@ def everything(options):
 
 
 def show_plan(options):
-    """which runs a preset has, and which of them are still to be trained"""
+    """what a preset's runs would take that are still to be trained: images, operations, hours, bytes"""
     planned = runs.plan_all(options.preset)
     left = tables.missing(options.preset, planned)
-    for run in left:
-        print(f"{run.study}/{run.id}: {run.images_seen:,} images, width {run.width:g}, passes {run.iterations}")
+    if left:
+        print(cost.text(left))
     images = sum(run.images_seen * run.iterations for run in left)
     done = len(planned) - len(left)
     print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train; {images:,} images x passes")

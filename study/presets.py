@@ -1,6 +1,6 @@
 """The grids, as data: what is trained on what, how wide, how long, with which seeds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The recipe, the same for every run that does not study it; notebook 02 says how it was found.
 LEARNING_RATE = 0.01  # at its peak, the report's highest: warm-up from 0, then a cosine down to 0
@@ -52,6 +52,7 @@ class Preset:
     narrow: float = 1 / 8  # width of these two
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
+    precision: str = "float32"  # of all other runs
 
 
 LOSSES = tuple((loss, *recipe) for recipe in (OURS, REPORTS) for loss in ("ms_ssim", "report", "l1", "l2"))
@@ -133,6 +134,8 @@ PRESETS = {
         few_seeds=(0, 1, 2),
     ),
 }
+# The same on a GPU's units for 16 bits, such as a T4's: a quarter of the hours, and runs of their own.
+PRESETS["report-float16"] = replace(PRESETS["report"], precision="mixed_float16")
 
 
 def preset(name: str) -> Preset:

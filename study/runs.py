@@ -95,9 +95,10 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
     p = preset(preset_name)
     if unknown := [name for name in studies if name not in STUDIES]:
         raise ValueError(f"There is no study {unknown[0]!r}; choose among {', '.join(STUDIES)}.")
+    common = ("data", "width", "epochs", "batch_size", "train_size", "precision")
+    base = {name: getattr(p, name) for name in common}
     runs = [
-        Run(**{"study": study, "seed": seed, "data": p.data, "width": p.width, "epochs": p.epochs} | base | setting)
-        for base in [{"batch_size": p.batch_size, "train_size": p.train_size}]
+        Run(**{"study": study, "seed": seed} | base | setting)
         for study in studies
         for setting in _settings(p, study)
         for seed in _seeds(p, study)

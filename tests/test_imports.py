@@ -24,6 +24,7 @@ ALLOWED = {
     "check": BASE | {"runs", "tables"},
     "cifar": BASE,
     "claims": BASE | {"evidence", "runs", "statistics"},
+    "cost": {"architecture", "paths", "runs"},
     "data": BASE | {"cifar"},
     "evaluation": {"metrics", "model"},
     "evidence": BASE | {"statistics", "tables"},
@@ -33,7 +34,7 @@ ALLOWED = {
     "layers": BASE,
     "losses": {"metrics"},
     "metrics": BASE,
-    "model": BASE | {"cells", "layers"},
+    "model": BASE | {"architecture", "cells", "layers"},
     "paths": set(),
     "pictures": {"baselines", "canvas"},
     "precision": set(),
@@ -47,8 +48,11 @@ ALLOWED = {
     "training": BASE | {"batches", "data", "evaluation", "losses", "metrics", "model", "precision", "runs"},
 }
 WITHOUT_KERAS = [
+    "__main__",
+    "architecture",
     "baselines",
     "canvas",
+    "cost",
     "figures",
     "launch",
     "paths",
