@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PRESET ?= laptop
 CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+PROFILE ?=
 FRESH  ?=
 
 # TensorFlow greets every process with lines about its build; only warnings and errors are worth a reader's time.
@@ -23,11 +24,12 @@ help: ## this list
 	@echo
 	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, recipe, report, report-float16"
 	@echo "  CORES=$(CORES)         how many runs side by side"
+	@echo "  PROFILE=        where the grid runs: local-gpu, slurm, kubernetes, googlebatch; empty: this machine's cores"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
 	@echo "  PYTHON=$(PYTHON)  the Python that .venv is made with: 3.11, 3.12 or 3.13"
 
 study: .venv/.ready ## the whole study: runs, notebooks, tables, figures, paper
-	$(STUDY) all --preset $(PRESET) --cores $(CORES) $(if $(FRESH),--fresh)
+	$(STUDY) all --preset $(PRESET) --cores $(CORES) $(if $(PROFILE),--profile $(PROFILE)) $(if $(FRESH),--fresh)
 
 plan: .venv/.ready ## what a preset would cost, before it is started
 	$(STUDY) plan --preset $(PRESET)

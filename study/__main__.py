@@ -49,7 +49,9 @@ def _parser():
         sub.add_argument("--preset", default="laptop", choices=PRESETS)
         sub.set_defaults(command=command)
         if name in ("all", "grid"):
-            sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side")
+            sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side on this machine")
+            known = sorted(folder.name for folder in paths.PROFILES.iterdir() if folder.is_dir())
+            sub.add_argument("--profile", choices=known, help="run the grid there, not on this machine's cores")
         if name == "all":
             sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
     for name, command in (("refresh", refresh), ("speed", print_speed)):
@@ -85,12 +87,13 @@ def show_plan(options):
 
 
 def grid(options):
-    """train the runs that are missing, side by side, through Snakemake"""
+    """train the runs that are missing, side by side, through Snakemake: here, or where a profile says"""
     show_plan(options)
     if not tables.missing(options.preset, runs.plan_all(options.preset)):
         return
     command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
-    command += ["--config", f"preset={options.preset}", "--cores", options.cores, "--forcerun", "train"]
+    command += ["--config", f"preset={options.preset}", "--forcerun", "train"]
+    command += ["--profile", paths.PROFILES / options.profile] if options.profile else ["--cores", options.cores]
     command += ["--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
     paths.runs().mkdir(parents=True, exist_ok=True)
     if subprocess.run([str(part) for part in command]).returncode:

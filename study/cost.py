@@ -93,6 +93,18 @@ def folder_bytes(run: runs.Run) -> tuple[int, int]:
     return FLOAT * everything + tables, FLOAT * (everything + 2 * trained)  # Adam keeps two figures a weight
 
 
+def memory_mb(run: runs.Run) -> int:
+    """Memory that a run's job is given: what its engine and data take, and its network's maps, with room to spare."""
+    maps = 3 * run.batch_size * run.iterations * run.width  # about 3 MB an image and pass at full width
+    return round(4000 + 4 * folder_bytes(run)[1] / 1e6 + maps)
+
+
+def job_minutes(run: runs.Run, gpu: bool) -> int:
+    """Time that a run's job is given: three times the estimate, and what starting takes. Cut off, it goes on later."""
+    hours = t4_hours(run) if gpu else 2 * cores_hours(run, measured_rates())  # a job has one core
+    return round(15 + 3 * 60 * hours)
+
+
 def t4_hours(run: runs.Run, precision: str = "") -> float:
     """Hours on a T4, an estimate: in the run's own number format, or in another of T4's."""
     peak, share = T4[precision or run.precision]
@@ -138,11 +150,9 @@ def text(planned: list[runs.Run]) -> str:
     rows = pd.concat([rows, total])[rows.columns].astype({"seeds": int, "images x passes": int})
     written = {"images x passes": "{:,}".format} | dict.fromkeys(("PFLOP", "T4 h", "T4 h, float16"), "{:,.3g}".format)
     written |= {"2 cores h": "{:,.3g}".format, "GB": "{:.3f}".format}
-    largest = max(folder_bytes(run)[1] for run in planned) / 1e6
+    training = max(folder_bytes(run)[1] for run in planned) / 1e6
     shares = ", ".join(f"{share:.0%} of {peak / 1e12:g} TFLOP/s in {name}" for name, (peak, share) in T4.items())
-    return (
-        f"{rows.to_string(index=False, formatters=written)}\n"
-        f"Hours are estimates, scoring included. On a T4 at an assumed {shares};\n"
-        f"on 2 cores at the rates of results/benchmarks/training.csv. GB are of finished run folders; a run has up to {largest:,.0f} MB more "
-        "while it trains."
-    )
+    return f"""{rows.to_string(index=False, formatters=written)}
+Hours are estimates, scoring included. On a T4 at an assumed {shares};
+on 2 cores at the rates of results/benchmarks/training.csv.
+GB are of finished run folders; a run has up to {training:,.0f} MB more while it trains."""

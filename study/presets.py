@@ -53,6 +53,7 @@ class Preset:
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
     precision: str = "float32"  # of all other runs
+    gpu: bool = False  # whether each of its runs asks for one
 
 
 LOSSES = tuple((loss, *recipe) for recipe in (OURS, REPORTS) for loss in ("ms_ssim", "report", "l1", "l2"))
@@ -132,6 +133,7 @@ PRESETS = {
         train_size=100_000,
         seeds=(0, 1, 2, 3, 4),
         few_seeds=(0, 1, 2),
+        gpu=True,
     ),
 }
 # The same on a GPU's units for 16 bits, such as a T4's: a quarter of the hours, and runs of their own.

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import batches, data, losses, metrics, paths, precision, runs
+from study import batches, data, locks, losses, metrics, paths, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
@@ -23,6 +23,8 @@ from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
 
 def train(run):
     """Trains a run, or the rest of it where it was cut off, and leaves a finished folder (see `study.runs`).
+
+    One process at a time: a second one waits, and finds what the first has left. A run that is finished stays as it is.
 
     Returns the run's status: "done", "collapsed" (validation PSNR within 0.5 dB of answering the mean image) or
     "diverged" (the loss became NaN).
@@ -32,6 +34,13 @@ def train(run):
     """
     images = data.load(run.data)
     steps = epoch_steps(run, _batches(run, images).steps)
+    with locks.held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
+        if runs.finished(run) and (run.folder / "weights.npz").exists():
+            return runs.read_manifest(run)["status"]
+        return _train(run, images, steps)
+
+
+def _train(run, images, steps):
     codec = compiled_codec(run, steps)
     progress = Progress(run, images, steps)
     progress.resume(codec)

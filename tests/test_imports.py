@@ -32,6 +32,7 @@ ALLOWED = {
     "findings": {"canvas", "statistics", "tables"},
     "launch": {"paths", "runs"},
     "layers": BASE,
+    "locks": set(),
     "losses": {"metrics"},
     "metrics": BASE,
     "model": BASE | {"architecture", "cells", "layers"},
@@ -45,7 +46,7 @@ ALLOWED = {
     "samples": {"baselines", "evaluation", "training"},
     "statistics": set(),
     "tables": BASE | {"runs", "statistics"},
-    "training": BASE | {"batches", "data", "evaluation", "losses", "metrics", "model", "precision", "runs"},
+    "training": BASE | {"batches", "data", "evaluation", "locks", "losses", "metrics", "model", "precision", "runs"},
 }
 WITHOUT_KERAS = [
     "__main__",
@@ -55,6 +56,7 @@ WITHOUT_KERAS = [
     "cost",
     "figures",
     "launch",
+    "locks",
     "paths",
     "pictures",
     "presets",
