@@ -5,9 +5,10 @@ import filecmp
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
-from study import cost, paths, readme, runs, tables
+from study import archive, cost, paths, progress, readme, runs, tables
 from study.presets import PRESETS
 
 # Notebooks that show a preset, in reading order; those of a study train what its grid has not.
@@ -37,6 +38,7 @@ def _parser():
     for name, command in (
         ("all", everything),
         ("plan", show_plan),
+        ("progress", show_progress),
         ("grid", grid),
         ("notebooks", notebooks),
         ("tables", collect),
@@ -57,6 +59,13 @@ def _parser():
     for name, command in (("refresh", refresh), ("speed", print_speed)):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.set_defaults(command=command)
+    sub = commands.add_parser("pack", help=pack.__doc__)
+    sub.add_argument("--preset", default="laptop", choices=PRESETS)
+    sub.add_argument("archive", type=Path, help="the .tar.gz to write")
+    sub.set_defaults(command=pack)
+    sub = commands.add_parser("unpack", help=unpack.__doc__)
+    sub.add_argument("archive", type=Path, help="what `pack` has written")
+    sub.set_defaults(command=unpack)
     sub = commands.add_parser("train", help=train_job.__doc__)
     for name in ("preset", "study", "run"):
         sub.add_argument(name)
@@ -84,6 +93,23 @@ def show_plan(options):
     images = sum(run.images_seen * run.iterations for run in left)
     done = len(planned) - len(left)
     print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train; {images:,} images x passes")
+
+
+def show_progress(options):
+    """how far a preset's grid is: done, running, failed, left, and when it will end"""
+    print(progress.text(options.preset, datetime.now()))
+
+
+def pack(options):
+    """write a preset's finished runs into one archive, to carry them to another machine"""
+    packed = archive.pack(options.preset, options.archive)
+    print(f"{options.archive}: {len(packed)} of {len(runs.plan_all(options.preset))} runs of {options.preset}")
+
+
+def unpack(options):
+    """put the runs of an archive in their folders here; `tables` then collects them"""
+    new, known = archive.unpack(options.archive)
+    print(f"{paths.runs()}: {len(new)} runs unpacked, {len(known)} were there already")
 
 
 def grid(options):

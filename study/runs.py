@@ -170,6 +170,12 @@ def read_manifest(run: Run) -> dict:
     return json.loads((run.folder / "manifest.json").read_text())
 
 
+def of_manifest(path: Path) -> Run:
+    """The run whose manifest this is; parameters that it was written before have their first values."""
+    manifest = json.loads(path.read_text())
+    return Run(**{name: manifest[name] for name in parameters() if name in manifest})
+
+
 def write_manifest(run: Run, facts: dict) -> None:
     text = json.dumps({"run": run.id, **asdict(run), **facts}, indent=1)
     write(run.folder / "manifest.json", text.encode() + b"\n")
@@ -178,6 +184,11 @@ def write_manifest(run: Run, facts: dict) -> None:
 def parameters() -> list[str]:
     """The names of a run's parameters, in the order in which tables have them."""
     return [field.name for field in fields(Run)]
+
+
+def digest(content: bytes) -> str:
+    """By which a manifest knows the history that it belongs to."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def write(path: Path, content: bytes) -> None:

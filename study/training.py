@@ -196,7 +196,9 @@ class Progress(keras.callbacks.Callback):
             collapsed = not final.psnr.mean() > self.mean_image_psnr + COLLAPSE_MARGIN
             self.status = "collapsed" if collapsed else "done"
         last, originals = reconstructions[:, -1], self.images.validation / np.float32(255)
+        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g").encode()
         facts = {
+            "history": runs.digest(history),
             "parameters": self.model.count_params(),
             "colour_spread": float(np.asarray(metrics.colour_spread(last)).mean()),
             "data_colour_spread": float(np.asarray(metrics.colour_spread(originals)).mean()),
@@ -205,8 +207,7 @@ class Progress(keras.callbacks.Callback):
         runs.write_arrays(self.run.folder / "weights.npz", _numbered(self.model.weights))
         runs.write_manifest(self.run, self._facts() | facts)
         runs.write(self.run.folder / "images.csv", per_image.to_csv(index=False, float_format="%.6g").encode())
-        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g")
-        runs.write(self.run.folder / "history.csv", history.encode())
+        runs.write(self.run.folder / "history.csv", history)
         self.checkpoint.unlink(missing_ok=True)
 
     def _save(self):
