@@ -13,7 +13,7 @@ from study.presets import PRESETS
 
 preset = config.get("preset", "laptop")
 planned = {run.id: run for run in runs.plan_all(preset)}
-gpu = PRESETS[preset].gpu
+gpus = PRESETS[preset].gpu * PRESETS[preset].devices
 marks = "finished"  # below the working folder, which is that of the runs
 
 
@@ -29,8 +29,8 @@ rule train:
         f"{paths.runs()}/{{study}}/{{run}}/notebook.ipynb",
     resources:
         mem_mb=lambda wildcards: cost.memory_mb(planned[wildcards.run]),
-        runtime=lambda wildcards: cost.job_minutes(planned[wildcards.run], gpu),
-        gpu=int(gpu),
-        nvidia_gpu=int(gpu),
+        runtime=lambda wildcards: cost.job_minutes(planned[wildcards.run], gpus > 0),
+        gpu=gpus,
+        nvidia_gpu=gpus,
     shell:
         "{sys.executable} -m study train {preset} {wildcards.study} {wildcards.run} {log}"

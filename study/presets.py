@@ -53,7 +53,8 @@ class Preset:
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
     precision: str = "float32"  # of all other runs
-    gpu: bool = False  # whether each of its runs asks for one
+    gpu: bool = False  # whether its runs ask for GPUs
+    devices: int = 1  # in each run
 
 
 LOSSES = tuple((loss, *recipe) for recipe in (OURS, REPORTS) for loss in ("ms_ssim", "report", "l1", "l2"))

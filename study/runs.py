@@ -33,7 +33,7 @@ STUDIES = {
 SETTINGS = tuple(dict.fromkeys(field for _, fields in STUDIES.values() for field in fields))
 
 # What the first runs did not have as a parameter is left out of a name at these values, so that they keep theirs.
-FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0}
+FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0, "devices": 1}
 COLLAPSE_EPOCHS = 3
 COLLAPSE = (*(("ms_ssim", gain, rate) for rate in ("cosine", "constant") for gain in (GAIN, ORDINARY_GAIN)),)
 COLLAPSE += (("l1", *REPORTS),)
@@ -62,6 +62,7 @@ class Run:
     schedule: str = "cosine"  # of the learning rate: our own, or "constant"
     augmentation: str = "rotation"  # how a training set grows beyond its images, or "flip"
     steps: int = 0  # in all, where the protocol is "equal_steps"; an epoch is then an equal share of them
+    devices: int = 1  # between which each batch is shared out
 
     @property
     def id(self) -> str:
@@ -95,7 +96,7 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
     p = preset(preset_name)
     if unknown := [name for name in studies if name not in STUDIES]:
         raise ValueError(f"There is no study {unknown[0]!r}; choose among {', '.join(STUDIES)}.")
-    common = ("data", "width", "epochs", "batch_size", "train_size", "precision")
+    common = ("data", "width", "epochs", "batch_size", "train_size", "precision", "devices")
     base = {name: getattr(p, name) for name in common}
     runs = [
         Run(**{"study": study, "seed": seed} | base | setting)

@@ -64,6 +64,8 @@ def read(preset: str, name: str) -> pd.DataFrame:
     if not file.exists():
         raise TableError(f"{file} is not there. `make study PRESET={preset}` makes it.")
     table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
+    if set(SCHEMA[name]) - set(table.columns) == {"devices"}:  # written before runs had it
+        table = table.assign(devices=1)[SCHEMA[name]]
     if list(table.columns) != SCHEMA[name]:
         missing = [column for column in SCHEMA[name] if column not in table.columns]
         unknown = [column for column in table.columns if column not in SCHEMA[name]]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import batches, data, locks, losses, metrics, paths, precision, runs
+from study import batches, data, devices, locks, losses, metrics, paths, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
@@ -32,6 +32,10 @@ def train(run):
     Raises:
         ValueError: parameters that the data or each other do not allow, before anything is written.
     """
+    if run.batch_size % run.devices:
+        raise ValueError(
+            f"batch_size={run.batch_size} is not shared out evenly to devices={run.devices}; choose a multiple."
+        )
     images = data.load(run.data)
     steps = epoch_steps(run, _batches(run, images).steps)
     with locks.held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
@@ -45,15 +49,16 @@ def _train(run, images, steps):
     progress = Progress(run, images, steps)
     progress.resume(codec)
     if progress.epoch < run.epochs and progress.status == "running":
-        codec.fit(
-            _batches(run, images, first_step=progress.epoch * steps),
-            steps_per_epoch=steps,
-            initial_epoch=progress.epoch,
-            epochs=run.epochs,
-            callbacks=[progress],
-            shuffle=False,
-            verbose=0,
-        )
+        with devices.feeding(run.devices):
+            codec.fit(
+                _batches(run, images, first_step=progress.epoch * steps),
+                steps_per_epoch=steps,
+                initial_epoch=progress.epoch,
+                epochs=run.epochs,
+                callbacks=[progress],
+                shuffle=False,
+                verbose=0,
+            )
     progress.finish()
     return progress.status
 
@@ -72,28 +77,29 @@ def epoch_steps(run, steps):
 def compiled_codec(run, steps):
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
-    codec = _codec(run)
-    if run.iterations == 1:
-        codec.train_one_pass_only()
-    codec.compile(
-        _optimizer(run, steps * run.epochs),
-        loss=losses.loss(run.loss),
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    codec.optimizer.build(codec.trainable_variables)
+    with devices.spread(run.devices):
+        codec = _codec(run)
+        if run.iterations == 1:
+            codec.train_one_pass_only()
+        codec.compile(
+            _optimizer(run, steps * run.epochs),
+            loss=devices.mean_over(run.devices, losses.loss(run.loss)),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        codec.optimizer.build(codec.trainable_variables)
     return codec
 
 
 def _optimizer(run, steps):
     if run.schedule == "constant":  # as the report says, the rest as Keras has it
-        return keras.optimizers.Adam(run.learning_rate)
+        return devices.adam(run.devices, run.learning_rate)
     if run.schedule != "cosine":
         raise ValueError(f"schedule={run.schedule!r} is not known; expected cosine or constant.")
     warm_up = round(WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
     )
-    return keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
+    return devices.adam(run.devices, rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
 
 
 def _batches(run, images, first_step=0):
@@ -143,6 +149,7 @@ class Progress(keras.callbacks.Callback):
     def resume(self, codec):
         """Takes up the last whole epoch of a run that was cut off, if there is one."""
         self.set_model(codec)
+        self.scored = devices.on_one(self.run.devices, codec)
         if self.checkpoint.exists():
             with np.load(self.checkpoint, allow_pickle=False) as arrays:
                 for i, variable in enumerate(self._variables()):
@@ -162,8 +169,9 @@ class Progress(keras.callbacks.Callback):
             self.status, self.model.stop_training = "diverged", True
         scores = {}
         for split, images in self.splits.items():
-            reconstructions = reconstruct(self.model, images)
-            scores[split] = score(images, reconstructions).groupby("bpp")[list(SCORES)].mean()
+            with devices.alone():
+                table = score(images, reconstruct(self.scored, images))
+            scores[split] = table.groupby("bpp")[list(SCORES)].mean()
             for bpp, means in scores[split].iterrows():
                 self.rows.append(
                     {
@@ -189,7 +197,7 @@ class Progress(keras.callbacks.Callback):
 
     def finish(self):
         """Judges the run and turns its checkpoint into its results; the history comes last: with it, it is finished."""
-        reconstructions = reconstruct(self.model, self.images.validation)
+        reconstructions = reconstruct(self.scored, self.images.validation)
         per_image = score(self.images.validation, reconstructions)
         final = per_image[per_image.bpp == per_image.bpp.max()]
         if self.status != "diverged":
@@ -233,6 +241,8 @@ class Progress(keras.callbacks.Callback):
             "backend": backend,
             "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count()),
             "device": precision.device(),
+            "global_batch": self.run.batch_size,
+            "replica_batch": self.run.batch_size // self.run.devices,
             "policy": self.model.dtype_policy.name,
             "python": platform.python_version(),
             "keras": keras.__version__,
