@@ -8,7 +8,9 @@ import hashlib
 import io
 import json
 import os
+import platform
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 
 from study import paths
@@ -180,6 +182,13 @@ def of_manifest(path: Path) -> Run:
 def write_manifest(run: Run, facts: dict) -> None:
     text = json.dumps({"run": run.id, **asdict(run), **facts}, indent=1)
     write(run.folder / "manifest.json", text.encode() + b"\n")
+
+
+def log(run: Run, line: str) -> None:
+    """Adds a line to the run's `log.txt`, with when and where: an epoch each, so that one done twice would show."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / "log.txt").open("a") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {platform.node()} {os.getpid()}  {line}\n")
 
 
 def parameters() -> list[str]:

@@ -186,10 +186,12 @@ class Progress(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self.started
         self._save()
         last = scores["validation"].iloc[-1]
-        tqdm.write(
+        line = (
             f"{self.run.study} {self.run.id}  epoch {self.epoch}/{self.run.epochs}  loss {logs['loss']:.4f}  "
             f"validation PSNR {last.psnr:.2f} dB  MS-SSIM {last.ms_ssim:.3f}  {self.seconds:.0f} s"
         )
+        tqdm.write(line)
+        runs.log(self.run, line)
         self.bar.update()
 
     def on_train_end(self, logs=None):
