@@ -26,11 +26,13 @@ rule train:
     output:
         touch(f"{marks}/{{study}}/{{run}}"),
     log:
-        f"{paths.runs()}/{{study}}/{{run}}/notebook.ipynb",
+        local(f"{paths.runs()}/{{study}}/{{run}}/notebook.ipynb"),  # in the run's folder, also where marks are in a store
     resources:
         mem_mb=lambda wildcards: cost.memory_mb(planned[wildcards.run]),
         runtime=lambda wildcards: cost.job_minutes(planned[wildcards.run], gpus > 0),
         gpu=gpus,
         nvidia_gpu=gpus,
+    params:
+        own_gpu=lambda wildcards, resources: "--own-gpu" if resources.gpu == 1 else "",
     shell:
-        "{sys.executable} -m study train {preset} {wildcards.study} {wildcards.run} {log}"
+        "{sys.executable} -m study train {params.own_gpu} {preset} {wildcards.study} {wildcards.run} {log}"

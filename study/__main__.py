@@ -5,6 +5,7 @@ import filecmp
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def _parser():
     for name in ("preset", "study", "run"):
         sub.add_argument(name)
     sub.add_argument("log", type=Path, help="where the executed notebook goes")
+    sub.add_argument("--own-gpu", action="store_true", help="on a GPU that no other run of this machine has")
     sub.set_defaults(command=train_job)
     return parser
 
@@ -138,9 +140,9 @@ def train_job(options):
     run = planned[options.run]
     notebook, _ = runs.STUDIES[run.study]
     settings = {"studies": [run.study]} if "studies" in launch.parameters(notebook) else {}
-    launch.run_notebook(
-        notebook, options.log, launch.shown(notebook, options.preset) | settings | {"run_ids": [run.id]}
-    )
+    settings |= launch.shown(notebook, options.preset) | {"run_ids": [run.id]}
+    with launch.own_gpu() if options.own_gpu and run.devices == 1 else nullcontext():
+        launch.run_notebook(notebook, options.log, settings)
 
 
 def notebooks(options):

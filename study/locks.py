@@ -6,6 +6,7 @@ as NFS does by default; where it does not, as with a mounted bucket, a lock hold
 """
 
 import fcntl
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,17 +23,14 @@ def held(path: Path):
 
 @contextmanager
 def first_free(paths: list[Path]):
-    """Holds the first of the locks that no other process holds, and gives its place in the list.
-
-    Raises:
-        BlockingIOError: all of them are held.
-    """
-    for i, path in enumerate(paths):
-        with _open(path) as file:
-            if _taken(file):
-                yield i
-                return
-    raise BlockingIOError(f"All of {len(paths)} are taken: {', '.join(map(str, paths))}.")
+    """Holds the first of the locks that no other process holds, and gives its place in the list; waits for one."""
+    while True:
+        for i, path in enumerate(paths):
+            with _open(path) as file:
+                if _taken(file):
+                    yield i
+                    return
+        time.sleep(1)
 
 
 def is_held(path: Path) -> bool:

@@ -32,7 +32,7 @@ ALLOWED = {
     "evidence": BASE | {"statistics", "tables"},
     "figures": BASE | {"canvas", "findings", "pictures", "statistics", "tables"},
     "findings": {"canvas", "statistics", "tables"},
-    "launch": {"paths", "runs"},
+    "launch": {"locks", "paths", "runs"},
     "layers": BASE,
     "locks": set(),
     "losses": {"metrics"},

@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/cluster/interrupt.py MOMENTS FOLDER [--slurm] [--seed N]
 
-Each moment SIGKILLs one of: a run's launcher or its kernel; Snakemake and the command that started it; and with --slurm,
+Each moment SIGKILLs one of: a run's launcher or its kernel; Snakemake and the command that started it; with --slurm,
 where `tests/cluster/slurm.sh start FOLDER/slurm` was called before, slurmd. Then the grid is started again, in the end
 without a kill. Its tables must be those of a grid that nobody disturbed, and no epoch may stand twice in a run's log.
 """
