@@ -21,6 +21,7 @@ from pathlib import Path
 from study import paths
 
 COMPARED = ("history", "summary")  # runs.csv has clock times
+WORKERS = r"-m study train|ipykernel_launcher"
 SLURM = Path(__file__).with_name("slurm.sh")
 
 
@@ -75,7 +76,7 @@ def kill(pids):
 
 def kill_worker(output, rng):
     """One launcher or kernel; says whether there was any."""
-    workers = processes(output, r"-m study train|ipykernel_launcher")
+    workers = processes(output, WORKERS)
     kill(rng.sample(workers, min(1, len(workers))))
     return bool(workers)
 
@@ -99,7 +100,9 @@ def disturb(output, kinds, rng, slurm, folder, moments):
     """Delivers up to so many kills to one grid, until it is done; returns their kinds."""
     delivered, running = [], grid(output, slurm)
     while len(delivered) < moments:
-        time.sleep(rng.uniform(2, 30))
+        while running.poll() is None and not processes(output, WORKERS):
+            time.sleep(0.2)
+        time.sleep(rng.uniform(0, 20))
         if running.poll() == 0:
             break
         if running.poll() is not None:  # a worker was killed, and all others have ended
