@@ -9,6 +9,7 @@ import io
 import json
 import os
 import platform
+import subprocess
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -189,6 +190,12 @@ def log(run: Run, line: str) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / "log.txt").open("a") as file:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {platform.node()} {os.getpid()}  {line}\n")
+
+
+def commit() -> str:
+    """The repository's commit, with a plus where files differ from it; empty outside a repository."""
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def parameters() -> list[str]:

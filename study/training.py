@@ -7,7 +7,6 @@ to 8 bits, on all validation images and on as many of the training images: the s
 import json
 import os
 import platform
-import subprocess
 import time
 
 import keras
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import batches, data, devices, locks, losses, metrics, paths, precision, runs
+from study import batches, data, devices, locks, losses, metrics, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
@@ -249,15 +248,9 @@ class Progress(keras.callbacks.Callback):
             "python": platform.python_version(),
             "keras": keras.__version__,
             "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",
-            "commit": _commit(),
+            "commit": runs.commit(),
         }
 
 
 def _numbered(variables):
     return {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
-
-
-def _commit():
-    """The repository's commit, with a plus where files differ from it; empty outside a repository."""
-    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
