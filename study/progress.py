@@ -14,10 +14,17 @@ def state(run: runs.Run) -> str:
         return "done"
     if locks.is_held(run.folder / "lock"):
         return "running"
-    notebook = run.folder / "notebook.ipynb"
-    if notebook.exists() and json.loads(notebook.read_text())["metadata"].get("papermill", {}).get("exception"):
+    if _has_error(run.folder / "notebook.ipynb"):
         return "failed"
     return "cut off" if (run.folder / "manifest.json").exists() else "left"
+
+
+def _has_error(path):
+    try:
+        notebook = json.loads(path.read_text()) if path.exists() else {"metadata": {}}
+    except json.JSONDecodeError:  # papermill is writing it at this moment; it fails, if it does, when that is done
+        return False
+    return bool(notebook["metadata"].get("papermill", {}).get("exception"))
 
 
 def states(preset: str) -> dict[runs.Run, str]:

@@ -93,6 +93,16 @@ def test_each_state_is_read_from_the_folders(holder):
     assert "2026-01-01" in text
 
 
+def test_a_notebook_that_is_being_written_has_not_failed():
+    run = runs.plan("smoke", "batch_size")[0]
+    begin(run, 1, 20.0, exception=True)
+    assert progress.state(run) == "failed"
+    whole = (run.folder / "notebook.ipynb").read_bytes()
+    for part in (b"", whole[:-1]):
+        runs.write(run.folder / "notebook.ipynb", part)
+        assert progress.state(run) == "cut off"
+
+
 def test_what_is_left_takes_as_long_as_what_was_done(holder):
     one, two = runs.plan("smoke", "batch_size")  # as many operations each
     assert cost.operations(one) == cost.operations(two)
