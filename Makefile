@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PRESET ?= laptop
 CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+PROFILE ?=
 FRESH  ?=
 
 # TensorFlow greets every process with lines about its build; only warnings and errors are worth a reader's time.
@@ -16,18 +17,22 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test notebooks lab figures paper check bench plan gpu constraints clean
+.PHONY: help study test test-cluster notebooks lab figures paper check bench plan gpu cluster progress constraints clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report"
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report, report-float16"
 	@echo "  CORES=$(CORES)         how many runs side by side"
+	@echo "  PROFILE=        where the grid runs: local-gpu, slurm, kubernetes, googlebatch; empty: this machine's cores"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
 	@echo "  PYTHON=$(PYTHON)  the Python that .venv is made with: 3.11, 3.12 or 3.13"
 
 study: .venv/.ready ## the whole study: runs, notebooks, tables, figures, paper
-	$(STUDY) all --preset $(PRESET) --cores $(CORES) $(if $(FRESH),--fresh)
+	$(STUDY) all --preset $(PRESET) --cores $(CORES) $(if $(PROFILE),--profile $(PROFILE)) $(if $(FRESH),--fresh)
+
+progress: .venv/.ready ## how far a preset's runs are, and when they will end
+	$(STUDY) progress --preset $(PRESET)
 
 plan: .venv/.ready ## what a preset would cost, before it is started
 	$(STUDY) plan --preset $(PRESET)
@@ -54,6 +59,15 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 	MPLBACKEND=Agg .venv/bin/python -m pytest tests
 	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
+# Starts munged, slurmctld and slurmd on loopback, so it needs root and, on Debian, `apt-get install slurm-wlm munge`;
+# into .venv it installs Snakemake's executors.
+test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
+	$(PIP) -c constraints.txt -e '.[cluster]'
+	.venv/bin/python -m pytest tests/cluster/check_slurm.py
+
+cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Google Batch to .venv
+	$(PIP) -c constraints.txt -e '.[cluster]'
+
 # PyTorch, at the version of constraints.txt, is what the training step is measured beside; JAX another of Keras' engines.
 bench: .venv/.ready ## how fast training is, beside other ways of doing it
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
@@ -68,7 +82,7 @@ constraints: ## pin the newest versions in constraints.txt (needs python3.11)
 	rm -rf build/resolve
 	python3.11 -m venv build/resolve
 	build/resolve/bin/pip --disable-pip-version-check install --quiet --dry-run --ignore-installed \
-	    --report build/resolve/report.json '.[dev,gpu,jax,torch]'
+	    --report build/resolve/report.json '.[dev,gpu,cluster,jax,torch]'
 	{ grep '^#' constraints.txt; build/resolve/bin/python -c 'import json, re; \
 	    report = json.load(open("build/resolve/report.json")); \
 	    found = [p["metadata"] for p in report["install"] if "dir_info" not in p["download_info"]]; \

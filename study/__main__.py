@@ -5,9 +5,11 @@ import filecmp
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 
-from study import paths, readme, runs, tables, tool
+from study import archive, cost, paths, progress, readme, runs, tables, tool
 from study.presets import PRESETS
 
 # Notebooks that show a preset, in reading order; those of a study train what its grid has not.
@@ -38,6 +40,7 @@ def _parser():
     for name, command in (
         ("all", everything),
         ("plan", show_plan),
+        ("progress", show_progress),
         ("grid", grid),
         ("notebooks", notebooks),
         ("tables", collect),
@@ -51,27 +54,27 @@ def _parser():
         sub.add_argument("--preset", default="laptop", choices=PRESETS)
         sub.set_defaults(command=command)
         if name in ("all", "grid"):
-            sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side")
+            sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side on this machine")
+            known = sorted(folder.name for folder in paths.PROFILES.iterdir() if folder.is_dir())
+            sub.add_argument("--profile", choices=known, help="run the grid there, not on this machine's cores")
         if name == "all":
             sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
     for name, command in (("refresh", refresh), ("speed", print_speed)):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.set_defaults(command=command)
-    for command in (tool.compress, tool.decompress, tool.info):
-        sub = commands.add_parser(command.__name__, help=command.__doc__)
-        sub.add_argument("input", type=Path, help="a file" if command is tool.info else "a file or a folder")
-        sub.set_defaults(command=command)
-        if command is not tool.info:
-            sub.add_argument("output", type=Path, help="a file, or a folder that exists")
-            sub.add_argument("--model", help="a name, or the path of a file of weights")
-            sub.add_argument("--iterations", type=int, help="passes: how many, or the first so many")
-        if command is tool.compress:
-            sub.add_argument("--bpp", type=float, help="as many passes as fit so many bits a pixel, header and all")
-            sub.add_argument("--psnr", type=float, help="as few passes as reach so many dB")
+    tool.add_commands(commands)
+    sub = commands.add_parser("pack", help=pack.__doc__)
+    sub.add_argument("--preset", default="laptop", choices=PRESETS)
+    sub.add_argument("archive", type=Path, help="the .tar.gz to write")
+    sub.set_defaults(command=pack)
+    sub = commands.add_parser("unpack", help=unpack.__doc__)
+    sub.add_argument("archive", type=Path, help="what `pack` has written")
+    sub.set_defaults(command=unpack)
     sub = commands.add_parser("train", help=train_job.__doc__)
     for name in ("preset", "study", "run"):
         sub.add_argument(name)
     sub.add_argument("log", type=Path, help="where the executed notebook goes")
+    sub.add_argument("--own-gpu", action="store_true", help="on a GPU that no other run of this machine has")
     sub.set_defaults(command=train_job)
     return parser
 
@@ -87,23 +90,41 @@ def everything(options):
 
 
 def show_plan(options):
-    """which runs a preset has, and which of them are still to be trained"""
+    """what a preset's runs would take that are still to be trained: images, operations, hours, bytes"""
     planned = runs.plan_all(options.preset)
     left = tables.missing(options.preset, planned)
-    for run in left:
-        print(f"{run.study}/{run.id}: {run.images_seen:,} images, width {run.width:g}, passes {run.iterations}")
+    if left:
+        print(cost.text(left))
     images = sum(run.images_seen * run.iterations for run in left)
     done = len(planned) - len(left)
     print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train; {images:,} images x passes")
 
 
+def show_progress(options):
+    """how far a preset's grid is: done, running, failed, left, and when it will end"""
+    print(progress.text(options.preset, datetime.now()))
+
+
+def pack(options):
+    """write a preset's finished runs into one archive, to carry them to another machine"""
+    packed = archive.pack(options.preset, options.archive)
+    print(f"{options.archive}: {len(packed)} of {len(runs.plan_all(options.preset))} runs of {options.preset}")
+
+
+def unpack(options):
+    """put the runs of an archive in their folders here; `tables` then collects them"""
+    new, known = archive.unpack(options.archive)
+    print(f"{paths.runs()}: {len(new)} runs unpacked, {len(known)} were there already")
+
+
 def grid(options):
-    """train the runs that are missing, side by side, through Snakemake"""
+    """train the runs that are missing, side by side, through Snakemake: here, or where a profile says"""
     show_plan(options)
     if not tables.missing(options.preset, runs.plan_all(options.preset)):
         return
     command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
-    command += ["--config", f"preset={options.preset}", "--cores", options.cores, "--forcerun", "train"]
+    command += ["--config", f"preset={options.preset}", "--forcerun", "train"]
+    command += ["--profile", paths.PROFILES / options.profile] if options.profile else ["--cores", options.cores]
     command += ["--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
     paths.runs().mkdir(parents=True, exist_ok=True)
     if subprocess.run([str(part) for part in command]).returncode:
@@ -122,9 +143,9 @@ def train_job(options):
     run = planned[options.run]
     notebook, _ = runs.STUDIES[run.study]
     settings = {"studies": [run.study]} if "studies" in launch.parameters(notebook) else {}
-    launch.run_notebook(
-        notebook, options.log, launch.shown(notebook, options.preset) | settings | {"run_ids": [run.id]}
-    )
+    settings |= launch.shown(notebook, options.preset) | {"run_ids": [run.id]}
+    with launch.own_gpu() if options.own_gpu and run.devices == 1 else nullcontext():
+        launch.run_notebook(notebook, options.log, settings)
 
 
 def notebooks(options):

@@ -1,15 +1,18 @@
 """Runs one notebook through papermill, with parameter names that it has."""
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import papermill
 from traitlets.config import Config
 
-from study import paths, runs
+from study import locks, paths, runs
 
 
 def refresh(name: str) -> None:
@@ -39,6 +42,30 @@ def parameters(name: str) -> dict:
     return papermill.inspect_notebook(str(paths.NOTEBOOKS / f"{name}.ipynb"))
 
 
+@contextmanager
+def own_gpu():
+    """Within it this process and its kernels see one of the machine's GPUs, which no other run has; waits for one.
+
+    Where something else has chosen already, as Slurm does, and says so in CUDA_VISIBLE_DEVICES, that stands.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES"):
+        yield
+        return
+    if not shutil.which("nvidia-smi"):
+        raise ValueError("Runs of this preset have a GPU each, and there is no nvidia-smi here: no NVIDIA driver.")
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
+    folder = (
+        Path(tempfile.gettempdir()) / f"study-gpus-{os.getuid()}"
+    )  # of this machine, whatever lies on a shared disk
+    slots = [folder / str(i) for i in range(len(listed.splitlines()))]
+    with locks.first_free(slots) as gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        try:
+            yield
+        finally:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+
+
 def run_notebook(name: str, output: Path, settings: dict) -> None:
     """Executes `notebooks/<name>.ipynb` with parameters, into `output`; the notebook itself is not touched.
 
@@ -58,6 +85,7 @@ def run_notebook(name: str, output: Path, settings: dict) -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
     for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # runs go side by side; and sums are the same however many cores there are
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # not all of a GPU's memory from the start
     with tempfile.TemporaryDirectory() as sockets:
         # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
         sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})

@@ -16,6 +16,7 @@ from itertools import islice
 import keras
 from keras import ops
 
+from study.architecture import BITS, CODE_CHANNELS, DECODER, ENCODER, FIRST_CHANNELS
 from study.cells import AssociativeConvLSTM, ConvGRU, ConvLSTM, ResidualConvGRU
 from study.layers import Binarizer, Gain
 from study.presets import GAIN, OUTPUT_GAINS
@@ -30,13 +31,8 @@ CELLS = {
 RECONSTRUCTIONS = ("additive", "one_shot", "residual_scaling")
 ACTIVATIONS = ("linear", "leaky_relu")
 MAX_ITERATIONS = 16
-BITS = 32  # for each cell of the code; T17, table in sec. 2
 STRIDE = 16  # pixels on a side of the block that one cell of the code stands for
 BPP = BITS / STRIDE**2  # bits a pixel of one pass: 1/8
-
-# T17, Fig. 1: channels, kernel, hidden kernel. The encoder's each halve the resolution, the decoder's each double it.
-ENCODER = ((256, 3, 1), (512, 3, 1), (512, 3, 1))
-DECODER = ((512, 2, 1), (512, 3, 1), (256, 3, 3), (128, 3, 3))
 
 
 class Codec(keras.Model):
@@ -62,13 +58,13 @@ class Codec(keras.Model):
         def channels(full):
             return round(full * width)
 
-        self.encoder_conv = conv(channels(64), 3, 2, "same", name="encoder_conv")
+        self.encoder_conv = conv(channels(FIRST_CHANNELS), 3, 2, "same", name="encoder_conv")
         self.encoder_cells = [
             encoder_cell(channels(n), k, u, strides=2, name=f"encoder_rnn_{i}")
             for i, (n, k, u) in enumerate(ENCODER, 1)
         ]
         self.binarizer = Binarizer(BITS, gain=gain, seed=seed, dtype=policy, name="binarizer")
-        self.decoder_conv = conv(channels(512), 1, name="decoder_conv")
+        self.decoder_conv = conv(channels(CODE_CHANNELS), 1, name="decoder_conv")
         self.decoder_cells = [
             decoder_cell(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 SNAKEFILE = ROOT / "Snakefile"
+PROFILES = ROOT / "profiles"  # where the grid runs: a folder each, as Snakemake reads them
 PAPER_SOURCE = ROOT / "paper" / "report.typ"
 REPORTED = ROOT / "paper" / "reported.csv"  # the report's own numbers, typed with their source
 QUANTITIES = ROOT / "paper" / "quantities.csv"  # what the report says in passing

@@ -1,6 +1,6 @@
 """The grids, as data: what is trained on what, how wide, how long, with which seeds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The recipe, the same for every run that does not study it; notebook 02 says how it was found.
 LEARNING_RATE = 0.01  # at its peak, the report's highest: warm-up from 0, then a cosine down to 0
@@ -57,6 +57,9 @@ class Preset:
     codecs: tuple[tuple[str, str], ...] = ()  # cell and reconstruction, trained with 16 passes
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
+    precision: str = "float32"  # of all other runs
+    gpu: bool = False  # whether its runs ask for GPUs
+    devices: int = 1  # in each run
 
 
 LOSSES = tuple((loss, *recipe) for recipe in (OURS, REPORTS) for loss in ("ms_ssim", "report", "l1", "l2"))
@@ -149,8 +152,11 @@ PRESETS = {
         train_size=100_000,
         seeds=(0, 1, 2, 3, 4),
         few_seeds=(0, 1, 2),
+        gpu=True,
     ),
 }
+# The same on a GPU's units for 16 bits, such as a T4's: a quarter of the hours, and runs of their own.
+PRESETS["report-float16"] = replace(PRESETS["report"], precision="mixed_float16")
 
 
 def preset(name: str) -> Preset:

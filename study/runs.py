@@ -8,7 +8,10 @@ import hashlib
 import io
 import json
 import os
+import platform
+import subprocess
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 
 from study import paths
@@ -34,7 +37,7 @@ STUDIES = {
 SETTINGS = tuple(dict.fromkeys(field for _, fields in STUDIES.values() for field in fields))
 
 # What the first runs did not have as a parameter is left out of a name at these values, so that they keep theirs.
-FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0}
+FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0, "devices": 1}
 COLLAPSE_EPOCHS = 3
 COLLAPSE = (*(("ms_ssim", gain, rate) for rate in ("cosine", "constant") for gain in (GAIN, ORDINARY_GAIN)),)
 COLLAPSE += (("l1", *REPORTS),)
@@ -63,6 +66,7 @@ class Run:
     schedule: str = "cosine"  # of the learning rate: our own, or "constant"
     augmentation: str = "rotation"  # how a training set grows beyond its images, or "flip"
     steps: int = 0  # in all, where the protocol is "equal_steps"; an epoch is then an equal share of them
+    devices: int = 1  # between which each batch is shared out
 
     @property
     def id(self) -> str:
@@ -96,9 +100,10 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
     p = preset(preset_name)
     if unknown := [name for name in studies if name not in STUDIES]:
         raise ValueError(f"There is no study {unknown[0]!r}; choose among {', '.join(STUDIES)}.")
+    common = ("data", "width", "epochs", "batch_size", "train_size", "precision", "devices")
+    base = {name: getattr(p, name) for name in common}
     runs = [
-        Run(**{"study": study, "seed": seed, "data": p.data, "width": p.width, "epochs": p.epochs} | base | setting)
-        for base in [{"batch_size": p.batch_size, "train_size": p.train_size}]
+        Run(**{"study": study, "seed": seed} | base | setting)
         for study in studies
         for setting in _settings(p, study)
         for seed in _seeds(p, study)
@@ -176,14 +181,38 @@ def read_manifest(run: Run) -> dict:
     return json.loads((run.folder / "manifest.json").read_text())
 
 
+def of_manifest(path: Path) -> Run:
+    """The run whose manifest this is; parameters that it was written before have their first values."""
+    manifest = json.loads(path.read_text())
+    return Run(**{name: manifest[name] for name in parameters() if name in manifest})
+
+
 def write_manifest(run: Run, facts: dict) -> None:
     text = json.dumps({"run": run.id, **asdict(run), **facts}, indent=1)
     write(run.folder / "manifest.json", text.encode() + b"\n")
 
 
+def log(run: Run, line: str) -> None:
+    """Adds a line to the run's `log.txt`, with when and where: an epoch each, so that one done twice would show."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / "log.txt").open("a") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {platform.node()} {os.getpid()}  {line}\n")
+
+
+def commit() -> str:
+    """The repository's commit, with a plus where files differ from it; empty outside a repository."""
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
 def parameters() -> list[str]:
     """The names of a run's parameters, in the order in which tables have them."""
     return [field.name for field in fields(Run)]
+
+
+def digest(content: bytes) -> str:
+    """By which a manifest knows the history that it belongs to."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def write(path: Path, content: bytes) -> None:

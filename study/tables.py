@@ -5,6 +5,7 @@ collecting keeps those rows where the run's folder is not there.
 """
 
 import io
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def read(preset: str, name: str) -> pd.DataFrame:
     if not file.exists():
         raise TableError(f"{file} is not there. `make study PRESET={preset}` makes it.")
     table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
+    if set(SCHEMA[name]) - set(table.columns) == {"devices"}:  # written before runs had it
+        table = table.assign(devices=1)[SCHEMA[name]]
     if list(table.columns) != SCHEMA[name]:
         missing = [column for column in SCHEMA[name] if column not in table.columns]
         unknown = [column for column in table.columns if column not in SCHEMA[name]]
@@ -107,7 +110,7 @@ def collect(preset: str) -> pd.DataFrame:
     They hold the preset's own grid: rows of runs that it no longer plans are dropped.
 
     Raises:
-        TableError: a run's folder and the tracked table disagree.
+        TableError: a run's folder and the tracked table disagree, or files of two results are in one folder.
     """
     tracked, tracked_runs = read_or_empty(preset, "history"), read_or_empty(preset, "runs")
     histories, manifests = [], []
@@ -144,7 +147,19 @@ def _summary(history):
     return statistics.interval(tidy, ["study", "setting", "split", "score"], "value")
 
 
+def check_folder(run: runs.Run, folder: Path | None = None) -> None:
+    """Raises `TableError` where a finished run's files are of two results, as after copying one folder over another."""
+    folder = folder or run.folder
+    digest = json.loads((folder / "manifest.json").read_text()).get("history")
+    if digest not in (None, runs.digest((folder / "history.csv").read_bytes())):
+        raise TableError(
+            f"Run {run.id}: manifest.json and history.csv in {folder} are of two different results, as after copying "
+            "one machine's folder over another's. Copy one whole folder again, or remove it to train the run."
+        )
+
+
 def _from_folder(preset, run):
+    check_folder(run)
     manifest = asdict(run) | runs.read_manifest(run) | {"preset": preset}
     history = pd.read_csv(run.folder / "history.csv")
     for column in HISTORY:

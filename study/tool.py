@@ -1,12 +1,28 @@
 """`python -m study compress`, `decompress` and `info`: one file, or the files of a folder."""
 
 import sys
+from pathlib import Path
 
 from tqdm import tqdm
 
 from study import bitstream, files, runs
 
 SUFFIX = ".rnn"
+
+
+def add_commands(commands):
+    """Adds the three commands to the parser's."""
+    for command in (compress, decompress, info):
+        sub = commands.add_parser(command.__name__, help=command.__doc__)
+        sub.add_argument("input", type=Path, help="a file" if command is info else "a file or a folder")
+        sub.set_defaults(command=command)
+        if command is not info:
+            sub.add_argument("output", type=Path, help="a file, or a folder that exists")
+            sub.add_argument("--model", help="a name, or the path of a file of weights")
+            sub.add_argument("--iterations", type=int, help="passes: how many, or the first so many")
+        if command is compress:
+            sub.add_argument("--bpp", type=float, help="as many passes as fit so many bits a pixel, header and all")
+            sub.add_argument("--psnr", type=float, help="as few passes as reach so many dB")
 
 
 def compress(options):

@@ -7,7 +7,6 @@ to 8 bits, on all validation images and on as many of the training images: the s
 import json
 import os
 import platform
-import subprocess
 import time
 
 import keras
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from study import batches, data, losses, metrics, paths, precision, runs
+from study import batches, data, devices, locks, losses, metrics, precision, runs
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.model import build_codec
 from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
@@ -24,27 +23,41 @@ from study.presets import BETA_2, CLIP_NORM, COLLAPSE_MARGIN, WARM_UP
 def train(run):
     """Trains a run, or the rest of it where it was cut off, and leaves a finished folder (see `study.runs`).
 
+    One process at a time: a second one waits, and finds what the first has left. A run that is finished stays as it is.
+
     Returns the run's status: "done", "collapsed" (validation PSNR within 0.5 dB of answering the mean image) or
     "diverged" (the loss became NaN).
 
     Raises:
         ValueError: parameters that the data or each other do not allow, before anything is written.
     """
+    if run.batch_size % run.devices:
+        raise ValueError(
+            f"batch_size={run.batch_size} is not shared out evenly to devices={run.devices}; choose a multiple."
+        )
     images = data.load(run.data)
     steps = epoch_steps(run, _batches(run, images).steps)
+    with locks.held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
+        if runs.finished(run) and (run.folder / "weights.npz").exists():
+            return runs.read_manifest(run)["status"]
+        return _train(run, images, steps)
+
+
+def _train(run, images, steps):
     codec = compiled_codec(run, steps)
     progress = Progress(run, images, steps)
     progress.resume(codec)
     if progress.epoch < run.epochs and progress.status == "running":
-        codec.fit(
-            _batches(run, images, first_step=progress.epoch * steps),
-            steps_per_epoch=steps,
-            initial_epoch=progress.epoch,
-            epochs=run.epochs,
-            callbacks=[progress],
-            shuffle=False,
-            verbose=0,
-        )
+        with devices.feeding(run.devices):
+            codec.fit(
+                _batches(run, images, first_step=progress.epoch * steps),
+                steps_per_epoch=steps,
+                initial_epoch=progress.epoch,
+                epochs=run.epochs,
+                callbacks=[progress],
+                shuffle=False,
+                verbose=0,
+            )
     progress.finish()
     return progress.status
 
@@ -63,28 +76,29 @@ def epoch_steps(run, steps):
 def compiled_codec(run, steps):
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
-    codec = _codec(run)
-    if run.iterations == 1:
-        codec.train_one_pass_only()
-    codec.compile(
-        _optimizer(run, steps * run.epochs),
-        loss=losses.loss(run.loss),
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    codec.optimizer.build(codec.trainable_variables)
+    with devices.spread(run.devices):
+        codec = _codec(run)
+        if run.iterations == 1:
+            codec.train_one_pass_only()
+        codec.compile(
+            _optimizer(run, steps * run.epochs),
+            loss=devices.mean_over(run.devices, losses.loss(run.loss)),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        codec.optimizer.build(codec.trainable_variables)
     return codec
 
 
 def _optimizer(run, steps):
     if run.schedule == "constant":  # as the report says, the rest as Keras has it
-        return keras.optimizers.Adam(run.learning_rate)
+        return devices.adam(run.devices, run.learning_rate)
     if run.schedule != "cosine":
         raise ValueError(f"schedule={run.schedule!r} is not known; expected cosine or constant.")
     warm_up = round(WARM_UP * steps)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
     )
-    return keras.optimizers.Adam(rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
+    return devices.adam(run.devices, rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
 
 
 def _batches(run, images, first_step=0):
@@ -134,6 +148,7 @@ class Progress(keras.callbacks.Callback):
     def resume(self, codec):
         """Takes up the last whole epoch of a run that was cut off, if there is one."""
         self.set_model(codec)
+        self.scored = devices.on_one(self.run.devices, codec)
         if self.checkpoint.exists():
             with np.load(self.checkpoint, allow_pickle=False) as arrays:
                 for i, variable in enumerate(self._variables()):
@@ -153,8 +168,9 @@ class Progress(keras.callbacks.Callback):
             self.status, self.model.stop_training = "diverged", True
         scores = {}
         for split, images in self.splits.items():
-            reconstructions = reconstruct(self.model, images)
-            scores[split] = score(images, reconstructions).groupby("bpp")[list(SCORES)].mean()
+            with devices.alone():
+                table = score(images, reconstruct(self.scored, images))
+            scores[split] = table.groupby("bpp")[list(SCORES)].mean()
             for bpp, means in scores[split].iterrows():
                 self.rows.append(
                     {
@@ -169,10 +185,12 @@ class Progress(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self.started
         self._save()
         last = scores["validation"].iloc[-1]
-        tqdm.write(
+        line = (
             f"{self.run.study} {self.run.id}  epoch {self.epoch}/{self.run.epochs}  loss {logs['loss']:.4f}  "
             f"validation PSNR {last.psnr:.2f} dB  MS-SSIM {last.ms_ssim:.3f}  {self.seconds:.0f} s"
         )
+        tqdm.write(line)
+        runs.log(self.run, line)
         self.bar.update()
 
     def on_train_end(self, logs=None):
@@ -180,14 +198,16 @@ class Progress(keras.callbacks.Callback):
 
     def finish(self):
         """Judges the run and turns its checkpoint into its results; the history comes last: with it, it is finished."""
-        reconstructions = reconstruct(self.model, self.images.validation)
+        reconstructions = reconstruct(self.scored, self.images.validation)
         per_image = score(self.images.validation, reconstructions)
         final = per_image[per_image.bpp == per_image.bpp.max()]
         if self.status != "diverged":
             collapsed = not final.psnr.mean() > self.mean_image_psnr + COLLAPSE_MARGIN
             self.status = "collapsed" if collapsed else "done"
         last, originals = reconstructions[:, -1], self.images.validation / np.float32(255)
+        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g").encode()
         facts = {
+            "history": runs.digest(history),
             "parameters": self.model.count_params(),
             "colour_spread": float(np.asarray(metrics.colour_spread(last)).mean()),
             "data_colour_spread": float(np.asarray(metrics.colour_spread(originals)).mean()),
@@ -196,8 +216,7 @@ class Progress(keras.callbacks.Callback):
         runs.write_arrays(self.run.folder / "weights.npz", _numbered(self.model.weights))
         runs.write_manifest(self.run, self._facts() | facts)
         runs.write(self.run.folder / "images.csv", per_image.to_csv(index=False, float_format="%.6g").encode())
-        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g")
-        runs.write(self.run.folder / "history.csv", history.encode())
+        runs.write(self.run.folder / "history.csv", history)
         self.checkpoint.unlink(missing_ok=True)
 
     def _save(self):
@@ -223,19 +242,15 @@ class Progress(keras.callbacks.Callback):
             "backend": backend,
             "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count()),
             "device": precision.device(),
+            "global_batch": self.run.batch_size,
+            "replica_batch": self.run.batch_size // self.run.devices,
             "policy": self.model.dtype_policy.name,
             "python": platform.python_version(),
             "keras": keras.__version__,
             "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",
-            "commit": _commit(),
+            "commit": runs.commit(),
         }
 
 
 def _numbered(variables):
     return {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
-
-
-def _commit():
-    """The repository's commit, with a plus where files differ from it; empty outside a repository."""
-    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()

@@ -43,6 +43,33 @@ def test_a_notebook_runs_with_parameters_and_stays_as_it_was(tmp_path, monkeypat
     assert tables.read(PRESET, "data").split.tolist() == ["train", "validation"]
 
 
+def test_each_run_has_a_gpu_of_its_own(tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'GPU 0: Tesla T4'\necho 'GPU 1: Tesla T4'\n")
+    driver.chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(launch.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    code = "from study import launch\nwith launch.own_gpu():\n    import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    with launch.own_gpu():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+        environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+        environment |= {"TMPDIR": str(tmp_path)}
+        other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert other.stdout == "1\n", other.stderr
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with launch.own_gpu():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_a_machine_without_a_gpu_is_told_so(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match="no nvidia-smi here"), launch.own_gpu():
+        pass
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_parameters_are_typed_commented_literals(name):
     for parameter in papermill.inspect_notebook(str(paths.NOTEBOOKS / f"{name}.ipynb")).values():

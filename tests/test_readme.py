@@ -21,10 +21,10 @@ def test_what_it_names_is_there():
     for name in re.findall(r"^\| `(\d\d_\w+)`", README, flags=re.MULTILINE):
         assert (paths.NOTEBOOKS / f"{name}.ipynb").exists(), name
     table = README[README.index("## Presets") : README.index("## The figures")]
-    assert set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)) == set(PRESETS)
+    assert set(re.findall(r"^\| `([\w-]+)`", table, flags=re.MULTILINE)) == set(PRESETS)
 
 
 def test_every_make_target_it_names_exists():
     makefile = (paths.ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"(?:^|`)make ([a-z]+)", README, flags=re.MULTILINE)):
+    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

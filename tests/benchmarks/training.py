@@ -19,8 +19,7 @@ import torch
 from common import images, peak_gib, save, study_network
 from tqdm.auto import tqdm
 
-from study import losses, reported
-from study.model import DECODER, ENCODER
+from study import cost, losses, reported
 
 PRODUCT = 2048  # side of the matrix product
 # Width, passes, batch size, and rounds: as many as a quarter of an hour allows.
@@ -58,27 +57,8 @@ def networks_of(iterations, batch_size):
 
 
 def operations(width, iterations):
-    """Floating-point operations that one image's training step needs: two a multiplication, three times forwards.
-
-    The first pass needs no hidden convolution and no forget gate, see `study.layers.ConvLSTM`.
-    """
-
-    def convolution(kernel, depth, filters, side):
-        return kernel**2 * depth * filters * side**2
-
-    def n(channels):
-        return round(channels * width)
-
-    first = later = convolution(3, 3, n(64), 16) + convolution(1, n(512), 32, 2)
-    first = later = first + convolution(1, 32, n(512), 2) + convolution(1, n(32), 3, 32)
-    depth, cells = n(64), []
-    for side, (filters, kernel, hidden) in zip((8, 4, 2, 2, 4, 8, 16), ENCODER + DECODER, strict=True):
-        cells.append((depth, n(filters), kernel, hidden, side))
-        depth = n(filters) // (4 if len(cells) > len(ENCODER) else 1)
-        depth = n(512) if len(cells) == len(ENCODER) else depth
-    for depth, filters, kernel, hidden, side in cells:
-        first += convolution(kernel, depth, 3 * filters, side)
-        later += convolution(kernel, depth, 4 * filters, side) + convolution(hidden, filters, 4 * filters, side)
+    """Floating-point operations that one image's training step needs: two a multiplication, three times forwards."""
+    first, later = cost.multiplications("lstm", width)
     return 2 * 3 * (first + (iterations - 1) * later)
 
 

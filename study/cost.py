@@ -1,0 +1,158 @@
+"""What a preset's runs would take, counted from the network's layers: no data, no GPU and no Keras are needed.
+
+Operations are those that the result needs, as in `make bench`. Hours are estimates: a T4's from its published rates at
+an assumed share of them, those of 2 cores from the rate that `make bench` measured there.
+"""
+
+import pandas as pd
+
+from study import paths, runs
+from study.architecture import (
+    BITS,
+    CODE_CHANNELS,
+    DECODER,
+    DECODER_SIDES,
+    ENCODER,
+    ENCODER_SIDES,
+    FIRST_CHANNELS,
+)
+
+# NVIDIA's data sheet of the T4, operations a second, and the share of it that training is assumed to reach: nobody has
+# measured it yet. In float16 it is less, as the rest of a step does not get faster with its products.
+T4 = {"float32": (8.1e12, 0.40), "mixed_float16": (65e12, 0.20)}
+# Gates of a cell in the first pass, whose state is zero, and in later ones: no forget gate, no reset gate at first.
+GATES = {"lstm": (3, 4), "gru": (2, 3)}
+# Validation images by data. After each epoch they, and as many training images, go forwards once.
+VALIDATION = {"photographs": 345, "excerpt": 1_933, "recipe": 1_453, "cifar": 20_000}
+FLOAT = 4  # bytes
+ROW = 100  # bytes of a line of history.csv or images.csv, about
+
+
+def multiplications(cell: str, width: float) -> tuple[int, int]:
+    """Multiplications of one 32x32 image forwards: in the first pass, and in each later one.
+
+    Raises:
+        ValueError: a cell whose gates are not counted here.
+    """
+    gates, all_gates = _gates(cell)
+    inputs, hidden = _cells(width)
+    once = sum(kernel**2 * depth * n * side**2 for kernel, depth, n, side in _convolutions(width))
+    of_inputs = sum(kernel**2 * depth * n * side**2 for kernel, depth, n, side in inputs)
+    of_hidden = sum(kernel**2 * n**2 * side**2 for kernel, n, side in hidden)
+    return once + gates * of_inputs, once + all_gates * (of_inputs + of_hidden)
+
+
+def parameters(cell: str, width: float, iterations: int) -> tuple[int, int]:
+    """All of a network's parameters, and those that training in this many passes changes."""
+    gates, all_gates = _gates(cell)
+    inputs, hidden = _cells(width)
+    once = sum(kernel**2 * depth * n + n for kernel, depth, n, _ in _convolutions(width))
+    a_gate = sum(kernel**2 * depth * n + n for kernel, depth, n, _ in inputs)
+    hidden_gate = sum(kernel**2 * n**2 for kernel, n, _ in hidden)
+    everything = once + all_gates * (a_gate + hidden_gate)
+    return everything, once + gates * a_gate if iterations == 1 else everything
+
+
+def _gates(cell):
+    if cell not in GATES:
+        raise ValueError(f"cell={cell!r} is not counted; expected one of {', '.join(GATES)}.")
+    return GATES[cell]
+
+
+def _convolutions(width):
+    """Kernel, input depth, channels and output side of the four that are no cells."""
+    first, code, last = (round(n * width) for n in (FIRST_CHANNELS, CODE_CHANNELS, DECODER[-1][0] / 4))
+    return (3, 3, first, 16), (1, round(ENCODER[-1][0] * width), BITS, 2), (1, BITS, code, 2), (1, last, 3, 32)
+
+
+def _cells(width):
+    """One gate of each cell: its input convolutions like the above, and its hidden ones' kernel, channels and side."""
+    inputs, hidden = [], []
+    for layers, sides, depth, shuffle in (
+        (ENCODER, ENCODER_SIDES, FIRST_CHANNELS, 1),
+        (DECODER, DECODER_SIDES, CODE_CHANNELS, 4),
+    ):
+        for (n, kernel, hidden_kernel), side in zip(layers, sides, strict=True):
+            inputs.append((kernel, round(depth * width), round(n * width), side))
+            hidden.append((hidden_kernel, round(n * width), side))
+            depth = n // shuffle  # depth-to-space
+    return inputs, hidden
+
+
+def operations(run: runs.Run) -> float:
+    """Of training and scoring: two a multiplication, and a training step takes three times those of going forwards."""
+    first, later = multiplications(run.cell, run.width)
+    scored = 2 * VALIDATION[run.data] * run.epochs
+    return 2 * (3 * run.images_seen + scored) * (first + (run.iterations - 1) * later)
+
+
+def folder_bytes(run: runs.Run) -> tuple[int, int]:
+    """Of a run's folder when it is finished, and of the checkpoint that it also has while it trains, about."""
+    everything, trained = parameters(run.cell, run.width, run.iterations)
+    tables = ROW * run.iterations * (2 * run.epochs + VALIDATION[run.data])
+    return FLOAT * everything + tables, FLOAT * (everything + 2 * trained)  # Adam keeps two figures a weight
+
+
+def memory_mb(run: runs.Run) -> int:
+    """Memory that a run's job is given: what its engine and data take, and its network's maps, with room to spare."""
+    maps = 3 * run.batch_size * run.iterations * run.width  # about 3 MB an image and pass at full width
+    return round(4000 + 4 * folder_bytes(run)[1] / 1e6 + maps)
+
+
+def job_minutes(run: runs.Run, gpu: bool) -> int:
+    """Time that a run's job is given: three times the estimate, and what starting takes. Cut off, it goes on later."""
+    hours = t4_hours(run) if gpu else 2 * cores_hours(run, measured_rates())  # a job has one core
+    return round(15 + 3 * 60 * hours)
+
+
+def t4_hours(run: runs.Run, precision: str = "") -> float:
+    """Hours on a T4, an estimate: in the run's own number format, or in another of T4's."""
+    peak, share = T4[precision or run.precision]
+    return operations(run) / (peak * share) / 3600
+
+
+def measured_rates() -> pd.Series:
+    """Operations a second of training on the machine of `make bench`, by width: the tracked tables', float32."""
+    table = pd.read_csv(paths.published_tables("benchmarks") / "training.csv")
+    table = table[table.network == "this study"]
+    return (table.share_of_product * table.product_gflops * 1e9).groupby(table.width).median()
+
+
+def cores_hours(run: runs.Run, rates: pd.Series) -> float:
+    """Hours on the 2 cores of `make bench`, an estimate at the rate of the nearest width that was measured."""
+    return operations(run) / rates[min(rates.index, key=lambda width: abs(width - run.width))] / 3600
+
+
+def table(planned: list[runs.Run]) -> pd.DataFrame:
+    """One row a study and setting, with the sums over its seeds, in the order of the plan."""
+    rates = measured_rates()
+    rows = [
+        {
+            "study": run.study,
+            "setting": run.id.partition("-seed-")[0],
+            "seeds": 1,
+            "images x passes": run.images_seen * run.iterations,
+            "PFLOP": operations(run) / 1e15,
+            "T4 h": t4_hours(run, "float32"),
+            "T4 h, float16": t4_hours(run, "mixed_float16"),
+            "2 cores h": cores_hours(run, rates),
+            "GB": folder_bytes(run)[0] / 1e9,
+        }
+        for run in planned
+    ]
+    return pd.DataFrame(rows).groupby(["study", "setting"], sort=False, as_index=False).sum()
+
+
+def text(planned: list[runs.Run]) -> str:
+    """The table with its sum, and how its figures were come by, as lines to print."""
+    rows = table(planned)
+    total = rows.sum(numeric_only=True).to_frame().T.assign(study="all", setting="")
+    rows = pd.concat([rows, total])[rows.columns].astype({"seeds": int, "images x passes": int})
+    written = {"images x passes": "{:,}".format} | dict.fromkeys(("PFLOP", "T4 h", "T4 h, float16"), "{:,.3g}".format)
+    written |= {"2 cores h": "{:,.3g}".format, "GB": "{:.3f}".format}
+    training = max(folder_bytes(run)[1] for run in planned) / 1e6
+    shares = ", ".join(f"{share:.0%} of {peak / 1e12:g} TFLOP/s in {name}" for name, (peak, share) in T4.items())
+    return f"""{rows.to_string(index=False, formatters=written)}
+Hours are estimates, scoring included. On a T4 at an assumed {shares};
+on 2 cores at the rates of results/benchmarks/training.csv.
+GB are of finished run folders; a run has up to {training:,.0f} MB more while it trains."""
