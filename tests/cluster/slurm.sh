@@ -56,6 +56,7 @@ SlurmdSpoolDir=$folder/spool
 ReturnToService=2
 MpiDefault=none
 KillWait=5
+MinJobAge=86400
 NodeName=$node NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(($(grep MemTotal /proc/meminfo | tr -dc 0-9) / 1024)) State=UNKNOWN
 PartitionName=test Nodes=$node Default=YES MaxTime=INFINITE State=UP
 END
