@@ -1,7 +1,8 @@
 """Standard codecs, through Pillow and pillow-jxl, at the size of a recurrent code."""
 
 import io
-from functools import partial
+from bisect import bisect_left
+from functools import cache, partial
 
 import numpy as np
 import pillow_jxl  # noqa: F401  makes Pillow read and write JPEG XL
@@ -73,21 +74,19 @@ def nearest_jpeg(image: np.ndarray, payload: int) -> tuple[bytes, np.ndarray]:
     return best, decode(best)
 
 
-def smallest(image: np.ndarray, codec: str, least: int) -> bytes | None:
-    """The file of a codec with the smallest payload of at least so many bytes, or None if it has none that large.
+def smallest(image: np.ndarray, codec: str, targets) -> dict[int, bytes]:
+    """For each of the targets the file of a codec with the smallest payload of at least so many bytes.
 
-    Searched by halving, as if a higher quality never made a smaller file.
+    A target that the codec's largest file does not reach is left out. Searched by halving, as if a higher quality never
+    made a smaller file.
     """
     encode, settings = CODECS[codec]
-    low, high = 0, len(settings)
-    found = None
-    while low < high:
-        middle = (low + high) // 2
-        file = encode(image, settings[middle])
-        if payload(file) >= least:
-            found, high = file, middle
-        else:
-            low = middle + 1
+    file_at = cache(lambda i: encode(image, settings[i]))
+    found = {}
+    for target in targets:
+        i = bisect_left(range(len(settings)), target, key=lambda i: payload(file_at(i)))
+        if i < len(settings):
+            found[target] = file_at(i)
     return found
 
 

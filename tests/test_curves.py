@@ -71,9 +71,9 @@ def test_payloads_by_other_means():
 def test_smallest_is_the_smallest():
     encode, settings = baselines.CODECS["JPEG 4:2:0"]
     payloads = [baselines.payload(encode(PICTURE, setting)) for setting in settings]
-    found = baselines.payload(baselines.smallest(PICTURE, "JPEG 4:2:0", 300))
-    assert found == min(size for size in payloads if size >= 300)
-    assert baselines.smallest(PICTURE, "JPEG 4:2:0", 10**6) is None
+    found = baselines.smallest(PICTURE, "JPEG 4:2:0", (1, 300, 10**6))
+    expected = {target: min(size for size in payloads if size >= target) for target in (1, 300)}
+    assert {target: baselines.payload(file) for target, file in found.items()} == expected
 
 
 def test_rows_of_a_recurrent_codec():

@@ -12,6 +12,7 @@ def test_its_results_are_those_of_the_tracked_tables(monkeypatch):
     monkeypatch.delenv("STUDY_OUTPUT", raising=False)
     assert readme.results("excerpt") in README, "print the table again: python -m study results --preset excerpt"
     assert readme.verdicts("excerpt") in README, "print the table again: python -m study results --preset excerpt"
+    assert readme.codecs("codec") in README, "print the table again: python -m study results --preset codec"
     assert readme.speed() in README, "print the table again: python -m study speed"
 
 
