@@ -159,13 +159,20 @@ def auc(bpp, quality) -> float:
 def bd_rate(anchor, test) -> float:
     """How many per cent more bytes `test` takes than `anchor` at equal quality, on average (Bjontegaard).
 
-    Each is a pair of rates and qualities. Over the qualities that both reach.
+    Each is a pair of rates and qualities. Over the qualities that both reach; points that cost more and are no better
+    than one before them are left out.
     """
     import bjontegaard
 
-    (rate, quality), (test_rate, test_quality) = anchor, test
+    (rate, quality), (test_rate, test_quality) = _rising(*anchor), _rising(*test)
     settings = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
     return float(bjontegaard.bd_rate(rate, quality, test_rate, test_quality, **settings))
+
+
+def _rising(rate, quality):
+    rate, quality = (np.asarray(values, float)[np.argsort(rate)] for values in (rate, quality))
+    best = np.maximum.accumulate(np.concatenate([[-np.inf], quality[:-1]]))
+    return rate[quality > best], quality[quality > best]
 
 
 def _file_row(file, image):

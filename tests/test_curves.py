@@ -41,6 +41,8 @@ def test_bd_rate_of_a_codec_that_takes_half_the_bytes():
     rates, qualities = np.array([0.25, 0.5, 1.0, 2.0]), np.array([25.0, 28.0, 31.0, 35.0])
     assert curves.bd_rate((rates, qualities), (rates / 2, qualities)) == pytest.approx(-50)
     assert curves.bd_rate((rates, qualities), (rates, qualities)) == pytest.approx(0, abs=1e-9)
+    worse_at_the_end = np.append(rates / 2, 1.5), np.append(qualities, 34.9)
+    assert curves.bd_rate((rates, qualities), worse_at_the_end) == pytest.approx(-50)
 
 
 @pytest.mark.parametrize("codec", baselines.CODECS)
