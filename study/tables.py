@@ -60,13 +60,13 @@ def path(preset: str, name: str) -> Path:
     return paths.tables(preset) / f"{name}.csv"
 
 
-def read(preset: str, name: str) -> pd.DataFrame:
-    """A table of the output folder, which is the repository unless STUDY_OUTPUT says otherwise.
+def read(preset: str, name: str, published: bool = False) -> pd.DataFrame:
+    """A table of the output folder, which is the repository unless STUDY_OUTPUT says otherwise, or the published one.
 
     Raises:
         TableError: it is not there, or its columns are not those of SCHEMA.
     """
-    file = path(preset, name)
+    file = paths.published_tables(preset) / f"{name}.csv" if published else path(preset, name)
     if not file.exists():
         raise TableError(f"{file} is not there. `make study PRESET={preset}` makes it.")
     table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
