@@ -108,7 +108,7 @@ PRESETS = {
         passes=(1, 2, 4, 8),
         residual_ns=(1, 5, 9, 15),
     ),
-    # The codec that ships with the project: half an hour on two cores.
+    # The codec that ships with the project: a quarter of an hour on two cores.
     "codec": Preset(
         data="codec",
         width=1 / 8,
