@@ -15,7 +15,6 @@ from study import baselines, bitstream, compression, entropy, files, metrics, sa
 
 KODAK = tuple(f"kodim{number:02}.png" for number in range(1, 25))
 TARGETS = (16, 32, 48, 64, 96, 128, 192, 256)  # bytes of payload of a 32x32 image
-AUC_RANGE = (0.125, 2.0)  # bits a pixel
 STEPS = 10  # settings of a standard codec on Kodak
 BATCH = 128  # images of 32x32 pixels at a time
 SCORES = ("psnr", "ssim_blocks", "ms_ssim")
@@ -138,41 +137,6 @@ def at_targets(rows, images) -> pd.DataFrame:
     for name in ("psnr", "ssim_blocks"):
         table[f"{name}_sem"] = groups[name].sem()
     return table[groups.size() == images].reset_index().assign(n=images)
-
-
-def auc(bpp, quality) -> float:
-    """The area under a curve of quality over AUC_RANGE, by trapezoids between its points, as T17's figures come out.
-
-    Beyond its last point a curve goes on level: nobody needs to spend more. Raises `ValueError` where it starts later
-    than AUC_RANGE does.
-    """
-    order = np.argsort(bpp)
-    bpp, quality = np.asarray(bpp, float)[order], np.asarray(quality, float)[order]
-    low, high = AUC_RANGE
-    if bpp[0] > low:
-        raise ValueError(f"The curve starts at {bpp[0]:.4g} bpp, after {low}; its area over {AUC_RANGE} is not known.")
-    inside = bpp[(bpp > low) & (bpp < high)]
-    at = np.concatenate([[low], inside, [high]])
-    return float(np.trapezoid(np.interp(at, bpp, quality), at))
-
-
-def bd_rate(anchor, test) -> float:
-    """How many per cent more bytes `test` takes than `anchor` at equal quality, on average (Bjontegaard).
-
-    Each is a pair of rates and qualities. Over the qualities that both reach; points that cost more and are no better
-    than one before them are left out.
-    """
-    import bjontegaard
-
-    (rate, quality), (test_rate, test_quality) = _rising(*anchor), _rising(*test)
-    settings = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
-    return float(bjontegaard.bd_rate(rate, quality, test_rate, test_quality, **settings))
-
-
-def _rising(rate, quality):
-    rate, quality = (np.asarray(values, float)[np.argsort(rate)] for values in (rate, quality))
-    best = np.maximum.accumulate(np.concatenate([[-np.inf], quality[:-1]]))
-    return rate[quality > best], quality[quality > best]
 
 
 def _file_row(file, image):

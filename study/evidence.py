@@ -165,5 +165,5 @@ def edges(found, score):
     if rows.empty:
         return NOTHING
     x, y = rows.gradient_energy, rows[score]
-    interval = statistics.over_images(x, y, lambda a, b: stats.spearmanr(a, b).statistic)
+    interval = statistics.over_images(lambda a, b: stats.spearmanr(a, b).statistic, x, y)
     return *interval, len(rows), "images", float(stats.spearmanr(x, y).pvalue)

@@ -58,16 +58,17 @@ def share(count: int, n: int) -> tuple[float, float, float]:
     return count / n, float(bounds.low), float(bounds.high)
 
 
-def over_images(x, y, statistic) -> tuple[float, float, float]:
-    """A statistic of two columns of one row an image, with the bounds of its 95 % bootstrap interval over images."""
+def over_images(statistic, *columns, resamples: int = 2000) -> tuple[float, float, float]:
+    """A statistic of columns of one row an image, with the bounds of its 95 % bootstrap interval over images."""
+    columns = tuple(map(np.asarray, columns))
     found = stats.bootstrap(
-        (np.asarray(x), np.asarray(y)),
+        columns,
         statistic,
-        n_resamples=2000,
+        n_resamples=resamples,
         paired=True,
         vectorized=False,
         confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    return float(statistic(x, y)), float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return float(statistic(*columns)), float(found.confidence_interval.low), float(found.confidence_interval.high)

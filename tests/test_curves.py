@@ -1,4 +1,4 @@
-"""Rates and distortions: payloads counted by hand, areas and BD-rates against published figures."""
+"""Rates and distortions of single images: payloads counted by hand, the codecs' files against other libraries."""
 
 import io
 import os
@@ -10,39 +10,11 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 from small_codec import small_codec
 
-from study import baselines, bitstream, curves, data, paths
+from study import baselines, bitstream, curves, data
 
 PICTURE = np.asarray(
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 48), Image.BICUBIC)
 )
-PUBLISHED = pd.read_csv(paths.PUBLISHED)
-
-
-def published(codec, score="ms_ssim"):
-    rows = PUBLISHED[(PUBLISHED.codec == codec) & (PUBLISHED.score == score)]
-    return rows.bpp.to_numpy(), rows.value.to_numpy()
-
-
-def test_area_under_published_curves():
-    """T17, Table 1, has 1.8119 of its best; Johnston's is FIELD's own sum of the same published points."""
-    assert curves.auc(*published("Toderici 2017")) == pytest.approx(1.8116, abs=5e-5)
-    assert curves.auc(*published("Johnston 2018")) == pytest.approx(1.8405, abs=5e-5)
-
-
-def test_area_of_curves_that_are_known():
-    assert curves.auc([0.125, 2.0], [1.0, 1.0]) == pytest.approx(1.875)
-    assert curves.auc([2.0, 0.0], [2.0, 0.0]) == pytest.approx((2**2 - 0.125**2) / 2)
-    assert curves.auc([0.1, 1.0], [1.0, 1.0]) == pytest.approx(1.875)  # goes on level
-    with pytest.raises(ValueError, match="starts at 0.5 bpp"):
-        curves.auc([0.5, 2.0], [1.0, 1.0])
-
-
-def test_bd_rate_of_a_codec_that_takes_half_the_bytes():
-    rates, qualities = np.array([0.25, 0.5, 1.0, 2.0]), np.array([25.0, 28.0, 31.0, 35.0])
-    assert curves.bd_rate((rates, qualities), (rates / 2, qualities)) == pytest.approx(-50)
-    assert curves.bd_rate((rates, qualities), (rates, qualities)) == pytest.approx(0, abs=1e-9)
-    worse_at_the_end = np.append(rates / 2, 1.5), np.append(qualities, 34.9)
-    assert curves.bd_rate((rates, qualities), worse_at_the_end) == pytest.approx(-50)
 
 
 @pytest.mark.parametrize("codec", baselines.CODECS)

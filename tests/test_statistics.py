@@ -51,7 +51,7 @@ def test_a_bootstrap_over_images_covers_what_made_them():
     rng = np.random.default_rng(1)
     x = rng.normal(size=400)
     y = 0.6 * x + 0.8 * rng.normal(size=400)
-    value, low, high = statistics.over_images(x, y, lambda a, b: stats.pearsonr(a, b).statistic)
+    value, low, high = statistics.over_images(lambda a, b: stats.pearsonr(a, b).statistic, x, y)
     fisher = np.tanh(np.arctanh(value) + np.array([-1.96, 1.96]) / np.sqrt(397))
     assert value == pytest.approx(stats.pearsonr(x, y).statistic)
     np.testing.assert_allclose([low, high], fisher, atol=0.015)
