@@ -5,6 +5,7 @@ without header, lengths and checks, of the others what `baselines.payload` says.
 """
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -31,7 +32,7 @@ def kodak() -> list[np.ndarray]:
 
 
 def of_recurrent(pretrained, images) -> pd.DataFrame:
-    """Every image after every pass, one row each.
+    """Every image after every pass that the context model knows, one row each.
 
     Args:
         pretrained: a `study.pretrained.Pretrained`.
@@ -42,7 +43,8 @@ def of_recurrent(pretrained, images) -> pd.DataFrame:
     """
     rows, codes, bits = [], [[] for _ in images], [[] for _ in images]
     height, width = images.shape[1:3]
-    for t, (batch, reconstruction) in enumerate(pretrained.codec.passes(images.astype(np.float32) / 255), 1):
+    passes = islice(pretrained.codec.passes(images.astype(np.float32) / 255), len(pretrained.context.bias))
+    for t, (batch, reconstruction) in enumerate(passes, 1):
         scores, header = _score(images, reconstruction), bitstream.Header(pretrained.id, width, height, t)
         for i, image_bits in enumerate(keras.ops.convert_to_numpy(batch).astype(np.int8)):
             codes[i].append(entropy.encode_pass(pretrained.context, image_bits, bits[i]))
@@ -70,6 +72,18 @@ def kodak_table(models, images) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     pixels = [image.shape[0] * image.shape[1] for image in images]
     return table.assign(bpp=8 * table.file_bytes / table.image.map(pixels.__getitem__))
+
+
+def cells_table(models, images) -> pd.DataFrame:
+    """The rows of `cells.csv`: means over images after each pass of models, by cell, reconstruction and seed."""
+    parts = []
+    for (cell, reconstruction, seed), model in models.items():
+        rows = pd.concat([of_recurrent(model, image[None]).assign(pixels=image[..., 0].size) for image in images])
+        for name in ("raw", "payload", "file"):
+            rows[f"{name}_bpp"] = 8 * rows[f"{name}_bytes"] / rows.pixels
+        means = rows.groupby("passes")[["raw_bpp", "payload_bpp", "file_bpp", *SCORES]].mean().reset_index()
+        parts.append(means.assign(cell=cell, reconstruction=reconstruction, seed=seed, n=len(images)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def targets_table(models, images) -> pd.DataFrame:

@@ -31,6 +31,7 @@ def draw_all(preset: str) -> list[str]:
         made |= {"figure_8": loss_colour(tables.read(preset, "runs"), history), "figure_9": residual_by_n(history)}
     further = {"equal_steps": ("figure_12", findings.batch_sizes), "train_control": ("figure_13", findings.train_sizes)}
     further |= {"collapse": ("figure_14", findings.collapse), "passes": ("figure_15", findings.passes)}
+    further["cells"] = ("figure_20", findings.cells)
     made |= {name: draw(history) for study, (name, draw) in further.items() if study in set(history.study)}
     if "recipe" in set(history.study):
         made["figure_11"] = recipe(history)

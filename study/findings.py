@@ -10,6 +10,7 @@ from study import statistics, tables
 from study.canvas import LABELS, setting_name, subplots
 
 SCORES = ("psnr", "ms_ssim")
+CELLS = {"lstm": "LSTM", "gru": "GRU", "residual_gru": "residual GRU", "associative_lstm": "associative LSTM"}
 COLOURS = sns.color_palette("colorblind")
 
 
@@ -76,11 +77,27 @@ def passes(history: pd.DataFrame) -> Figure:
     figure, axes = subplots(1, 2, (7.2, 2.3))
     for axis, score in zip(axes, SCORES, strict=True):
         for (cell, iterations), group in rows.groupby(["cell", "iterations"], sort=False):
-            label = f"{cell.upper()}, {iterations} {'pass' if iterations == 1 else 'passes'}"
+            label = f"{CELLS[cell]}, {iterations} {'pass' if iterations == 1 else 'passes'}"
             _line(axis, group, "bpp", score, colours[iterations], label, "o-" if cell == "lstm" else "s--")
         axis.set(xlabel="bits a pixel", ylabel=LABELS[score])
     if len(rows):
         axes[1].legend(title="trained with", loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7.5)
+    return figure
+
+
+def cells(history: pd.DataFrame) -> Figure:
+    """Figure 20: PSNR after each pass against the bits so far: a panel a reconstruction rule, a line a cell."""
+    rows = tables.last_epoch(history[(history.study == "cells") & (history.split == "validation")])
+    rules, names = list(rows.reconstruction.unique()), list(rows.cell.unique())
+    figure, axes = subplots(1, max(len(rules), 1), (7.2, 2.4), sharey=True)
+    for axis, rule in zip(axes, rules, strict=False):
+        for cell, colour, marker in zip(names, COLOURS, "os^D", strict=False):
+            group = rows[(rows.reconstruction == rule) & (rows.cell == cell)]
+            _line(axis, group, "bpp", "psnr", colour, CELLS[cell], f"{marker}-")
+        axis.set(title=rule.replace("_", " "), xlabel="bits a pixel, not coded")
+    axes[0].set_ylabel(LABELS["psnr"])
+    if rules:
+        axes[-1].legend(loc="lower right", fontsize=7.5)
     return figure
 
 

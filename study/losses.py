@@ -1,16 +1,17 @@
 """Training losses, made from the metrics.
 
 Each takes images (batch, h, w, 3) and reconstructions (batch, n, h, w, 3), one a pass, in [0, 1] and not rounded.
-Papers are named as in `study.metrics`.
+Papers are named as in `study.metrics`; Johnston 2018 is arXiv 1703.10114.
 """
 
 from functools import partial
 
 from keras import ops
 
-from study.metrics import as_floats, as_images, ms_ssim_terms, same_shape, ssim
+from study.metrics import BLOCK, as_floats, as_images, ms_ssim_terms, same_shape, ssim, ssim_block_map
 
 LOSS_FLOOR = 1e-3
+WEIGHT_FLOOR = 1e-6  # for images without an error, whose blocks all weigh the same
 
 
 def loss(name):
@@ -37,6 +38,19 @@ def l2_loss(images, reconstructions):
     return ops.mean(ops.square(images - reconstructions))
 
 
+def ssim_weighted_loss(images, reconstructions):
+    """Johnston 2018's loss: the mean absolute error, where each 8x8 block weighs as much as it lacks similarity.
+
+    The weight of a block is its 1 - SSIM over the mean of those of its image, and is taken as a constant: gradients go
+    to the worst blocks, and an image as a whole weighs 1. Sides must be multiples of 8.
+    """
+    x, y = _flat(images, reconstructions)
+    lacking = ops.stop_gradient(1.0 - ssim_block_map(x, y)) + WEIGHT_FLOOR
+    weights = lacking / ops.mean(lacking, axis=(1, 2), keepdims=True)
+    weights = ops.repeat(ops.repeat(weights, BLOCK, axis=1), BLOCK, axis=2)
+    return ops.mean(weights[..., None] * ops.abs(x - y))
+
+
 def residual_loss(images, reconstructions, n):
     """The report's residual loss at an n set by hand: (mean absolute residual of a batch / n)^2."""
     return ops.square(l1_loss(images, reconstructions) / n)
@@ -61,7 +75,14 @@ def ms_ssim_loss(images, reconstructions):
     return ops.mean(1.0 - products + ops.sum(weights * (floored - terms), axis=-1))
 
 
-LOSSES = {"ms_ssim": ms_ssim_loss, "report": report_loss, "l1": l1_loss, "l2": l2_loss, "residual": l1_loss}
+LOSSES = {
+    "ms_ssim": ms_ssim_loss,
+    "report": report_loss,
+    "l1": l1_loss,
+    "l2": l2_loss,
+    "residual": l1_loss,
+    "ssim_weighted": ssim_weighted_loss,
+}
 LOSSES |= {f"residual_{n}": partial(residual_loss, n=n) for n in (1, 5, 9, 15)}
 
 

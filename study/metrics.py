@@ -57,10 +57,15 @@ def ssim_blocks(x, y):
     (batch, h, w, 3) twice, in [0, 1] -> (batch,), in (-1, 1]. Each RGB channel by itself, then the mean; what
     is beyond the last whole block is left out. ValueError if the shapes differ or a side is under 8 pixels.
     """
+    return ops.mean(ssim_block_map(x, y), axis=(1, 2))
+
+
+def ssim_block_map(x, y):
+    """The SSIM of each 8x8 block: (batch, h, w, 3) twice, in [0, 1] -> (batch, h // 8, w // 8); see `ssim_blocks`."""
     x, y = _pair(x, y)
     _at_least(BLOCK, *x.shape[1:3], "SSIM over 8x8 blocks", "use larger images")
     luminance, contrast = _similarity(x, y, lambda z: _average(z, BLOCK), 1.0)
-    return ops.mean(luminance * contrast, axis=(1, 2, 3))
+    return ops.mean(luminance * contrast, axis=3)
 
 
 def ms_ssim(x, y, window=None, scales=None):

@@ -55,6 +55,9 @@ class Preset:
     residual_ns: tuple[int, ...] = ()  # the n of the report's residual loss, set by hand
     narrow: float = 1 / 8  # width of these two
     codecs: tuple[tuple[str, str], ...] = ()  # cell and reconstruction, trained with 16 passes
+    cells: tuple[str, ...] = ()  # each with each of `reconstructions`, trained alike
+    reconstructions: tuple[str, ...] = ()
+    codec_recipes: tuple[tuple[str, float, str], ...] = ()  # activation, learning rate and loss, for several passes
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
     precision: str = "float32"  # of all other runs
@@ -108,7 +111,7 @@ PRESETS = {
         passes=(1, 2, 4, 8),
         residual_ns=(1, 5, 9, 15),
     ),
-    # The codec that ships with the project: a quarter of an hour on two cores.
+    # The codec that ships with the project, a quarter of an hour on two cores; every cell with every rule, an evening.
     "codec": Preset(
         data="codec",
         width=1 / 8,
@@ -119,7 +122,15 @@ PRESETS = {
         batch_size=CODEC_BATCH,
         train_size=37812,
         seeds=(0,),
+        few_seeds=(0, 1, 2),
         codecs=(("gru", "additive"),),
+        cells=("lstm", "gru", "residual_gru", "associative_lstm"),
+        reconstructions=("additive", "one_shot", "residual_scaling"),
+        codec_recipes=(
+            *(("linear", rate, "l1") for rate in (0.0005, CODEC_RATE, 0.005)),
+            ("leaky_relu", CODEC_RATE, "l1"),
+            ("linear", CODEC_RATE, "ssim_weighted"),
+        ),
     ),
     # How the recipe was found: on training images set aside, so that no published validation image chose anything.
     "recipe": Preset(

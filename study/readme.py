@@ -13,10 +13,12 @@ def results(preset: str) -> str:
     summary = summary[summary.split == "validation"].set_index(["study", "setting", "score"]).sort_index()
     columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    for (study, *_), group in final.groupby(["study", *runs.SETTINGS], sort=False):
+    parameters = tables.read(preset, "runs").set_index(["study", "run"])
+    for (study, name), group in final.groupby(["study", final.run.str.partition("-seed-")[0]], sort=False):
         first = group.iloc[0]
-        setting = ", ".join(f"{field.replace('_', ' ')} {first[field]}" for field in runs.STUDIES[study][1])
-        means = summary.loc[study, first.run.partition("-seed-")[0]]
+        values = parameters.loc[(study, first.run)]
+        setting = ", ".join(f"{field.replace('_', ' ')} {values[field]}" for field in runs.STUDIES[study][1])
+        means = summary.loc[study, name]
         scores = " | ".join(
             _mean(means.loc[score], n) for score, n in (("psnr", 2), ("ms_ssim", 3), ("report_score", 3))
         )

@@ -31,10 +31,11 @@ STUDIES = {
     "residual_n": ("06_loss_study", ("loss",)),
     "passes": ("07_rate_distortion", ("cell", "iterations")),
     "codec": ("07_rate_distortion", ("cell", "reconstruction")),
+    "cells": ("07_rate_distortion", ("cell", "reconstruction")),
+    "codec_recipe": ("07_rate_distortion", ("activation", "learning_rate", "loss")),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
     "precision": ("02_model_build", ("precision",)),
 }
-SETTINGS = tuple(dict.fromkeys(field for _, fields in STUDIES.values() for field in fields))
 
 # What the first runs did not have as a parameter is left out of a name at these values, so that they keep theirs.
 FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0, "devices": 1}
@@ -151,6 +152,15 @@ def _settings(p, study):
             for n in p.passes
         ],
         "codec": [{**_several_passes(cell, 16), "reconstruction": rule} for cell, rule in p.codecs],
+        "cells": [
+            {**_several_passes(cell, 8), "reconstruction": rule, "epochs": 1}
+            for cell in p.cells
+            for rule in p.reconstructions
+        ],
+        "codec_recipe": [
+            {**_several_passes("gru", 4), **dict(zip(STUDIES["codec_recipe"][1], recipe, strict=True)), "epochs": 1}
+            for recipe in p.codec_recipes
+        ],
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
         "precision": [{"precision": name} for name in p.precisions],
     }[study]
@@ -164,7 +174,8 @@ def _several_passes(cell, iterations):
 def _seeds(p, study):
     if study == "collapse":
         return p.many_seeds
-    return p.seeds if study in ("batch_size", "equal_steps", "train_size", "train_control", "recipe") else p.few_seeds
+    every = ("batch_size", "equal_steps", "train_size", "train_control", "recipe", "codec")
+    return p.seeds if study in every else p.few_seeds
 
 
 def plan_all(preset_name: str) -> list[Run]:

@@ -10,10 +10,11 @@ CROPS = (600, 144)  # of the halved photographs: how many, and pixels a side
 BATCH_PIXELS = 2**18
 
 
-def ship(run):
+def ship(run, path=None):
     """Rounds a run's weights to half precision, trains the context model of its codes, and writes the file; its path.
 
-    The codes are of the rounded network, as in use, and of training images alone.
+    The codes are of the rounded network, as in use, and of training images alone. Without a path the file is among
+    those that ship with the project.
     """
     codec = training.trained_codec(run)
     for weight in codec.weights:
@@ -23,7 +24,7 @@ def ship(run):
     crops = data.random_crops(data.halved_photographs(), *CROPS, seed=run.seed)
     model = context.train([_codes(codec, tiles), _codes(codec, crops)], run.seed)
     options = {"cell": run.cell, "width": run.width, "reconstruction": run.reconstruction, "activation": run.activation}
-    path = paths.PRETRAINED / f"{name(run)}.npz"
+    path = path or paths.PRETRAINED / f"{name(run)}.npz"
     pretrained.save(path, codec, options, model)
     return path
 
@@ -34,8 +35,8 @@ def name(run):
 
 
 def _codes(codec, images):
-    """Bits of images, uint8 (m, h, w, 3): int8 (m, 16, h / 16, w / 16, 32)."""
+    """Bits of images, uint8 (m, h, w, 3), in the n passes that it was trained with: int8 (m, n, h/16, w/16, 32)."""
     size = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))
     parts = [images[i : i + size].astype(np.float32) / 255 for i in range(0, len(images), size)]
-    encoded = [keras.ops.convert_to_numpy(codec.encode(part, iterations=16)) for part in parts]
+    encoded = [keras.ops.convert_to_numpy(codec.encode(part)) for part in parts]
     return np.concatenate(encoded).astype(np.int8)

@@ -2,13 +2,14 @@
 
 import io
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
-from small_codec import small_codec
+from small_codec import context_model, small_codec
 
 from study import baselines, bitstream, curves, data
 
@@ -59,6 +60,18 @@ def test_rows_of_a_recurrent_codec():
     _, parts = bitstream.read(curves.compression.compress(small, PICTURE, iterations=5).file)
     row = rows[(rows.image == 0) & (rows.passes == 5)].iloc[0]
     assert row.payload_bytes == sum(len(part.body) for part in parts) and row.file_bytes == parts[-1].end
+
+
+def test_cells_are_means_over_images():
+    small = small_codec()
+    short = replace(small, context=context_model(passes=2))
+    table = curves.cells_table({("lstm", "additive", 0): short}, [PICTURE, PICTURE[:, :32]])
+    assert table.passes.tolist() == [1, 2] and table.n.tolist() == [2, 2]
+    both = [curves.of_recurrent(short, image[None]) for image in (PICTURE, PICTURE[:, :32])]
+    second = [rows[rows.passes == 2].iloc[0] for rows in both]
+    assert table.psnr[1] == pytest.approx(np.mean([row.psnr for row in second]))
+    sizes = [8 * row.file_bytes / pixels for row, pixels in zip(second, (48 * 64, 48 * 32), strict=True)]
+    assert table.file_bpp[1] == pytest.approx(np.mean(sizes)) and table.raw_bpp[1] == pytest.approx(0.25)
 
 
 def test_targets_take_the_fewest_passes_that_reach_them():

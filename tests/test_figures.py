@@ -134,6 +134,15 @@ def test_collapse_is_a_share_with_its_exact_interval():
     assert [text.get_text() for text in axis.get_yticklabels()] == ["L1, gain 1, constant rate"]
 
 
+def test_cells_have_a_panel_a_rule_and_a_line_a_cell():
+    known = {("gru", "additive"): 20.0, ("lstm", "additive"): 19.0, ("gru", "one_shot"): 18.0}
+    parts = [ends("cells", {8: psnr}, cell=cell, reconstruction=rule) for (cell, rule), psnr in known.items()]
+    axes = findings.cells(pd.concat(parts)).axes
+    assert [axis.get_title() for axis in axes] == ["additive", "one shot"]
+    shown = [{line.get_label(): line[0].get_ydata().tolist() for line in axis.containers} for axis in axes]
+    assert shown == [{"GRU": [20.0], "LSTM": [19.0]}, {"GRU": [18.0]}]
+
+
 def test_the_reports_values_are_drawn_at_its_own_settings_and_the_mislabelled_one_hollow():
     rows = history(seeds=1).assign(preset="excerpt")
     lines = figures.batch_size_psnr(rows).axes[1].lines

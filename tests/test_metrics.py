@@ -271,6 +271,23 @@ def test_residual_is_normalised_as_in_the_paper():
     np.testing.assert_allclose(each, beta * total, rtol=1e-6)
 
 
+def test_ssim_weighted_loss_goes_to_the_worst_blocks():
+    """Johnston 2018: weights by SSIM block by block, in float64, constant in the gradient, 1 on average."""
+    x, y = map(unit, pairs(32, 32, "jpeg"))
+    weights = np.empty((3, 4, 4))
+    for i, row, column in np.ndindex(weights.shape):
+        block = np.s_[i, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        similarity, _ = slow_terms(x[block], y[block], np.full((8, 8), 1 / 64))
+        weights[i, row, column] = 1 - similarity.mean()
+    weights /= weights.mean(axis=(1, 2), keepdims=True)
+    weights = weights.repeat(8, axis=1).repeat(8, axis=2)[..., None]
+    np.testing.assert_allclose(
+        array(losses.loss("ssim_weighted")(x, y[:, None])), (weights * np.abs(x - y)).mean(), rtol=1e-4
+    )
+    slope = gradient(lambda z: losses.loss("ssim_weighted")(x, z), y[:, None])[:, 0]
+    np.testing.assert_allclose(slope, weights * np.sign(y - x) / x.size, rtol=1e-3, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", losses.LOSSES)
 class TestLoss:
     def test_is_0_for_perfect_reconstructions(self, name):
@@ -402,7 +419,7 @@ def test_ms_ssim_name():
         (lambda: metrics.to_8_bit(np.zeros(3, np.uint8)), "uint8.*divide 8-bit images by 255"),
         (lambda: losses.loss("l1")(blank(1, 8, 8, 3), blank(1, 8, 8, 3)), "give .batch, n, h, w, 3"),
         (lambda: losses.loss("l1")(blank(1, 8, 8, 3), blank(1, 4, 8, 9, 3)), "8, 8, 3.*8, 9, 3.*crop"),
-        (lambda: losses.loss("psnr"), "no loss 'psnr'; choose one of ms_ssim, report, l1, l2, residual"),
+        (lambda: losses.loss("psnr"), "no loss 'psnr'; choose one of ms_ssim, report, l1, l2, residual, ssim_weighted"),
     ],
 )
 def test_errors_say_what_is_wrong_and_what_to_do(call, message):

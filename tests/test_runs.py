@@ -33,9 +33,10 @@ def test_a_plan_has_each_setting_with_each_seed_once(preset):
     planned = runs.plan_all(preset)
     protocols = 1 + bool(grid.equal_steps)
     often = protocols * len(grid.batch_sizes) + len(grid.train_sizes) + 2 * grid.controls + len(grid.recipes)
+    often += len(grid.codecs)
     scaled = grid.scaled_rates * (len(grid.batch_sizes) - 1)
-    seldom = scaled + len(grid.losses) + 2 * len(grid.passes) + len(grid.codecs) + len(grid.residual_ns)
-    seldom += len(grid.precisions)
+    seldom = scaled + len(grid.losses) + 2 * len(grid.passes) + len(grid.residual_ns) + len(grid.precisions)
+    seldom += len(grid.cells) * len(grid.reconstructions) + len(grid.codec_recipes)
     expected = often * len(grid.seeds) + seldom * len(grid.few_seeds) + len(runs.COLLAPSE) * len(grid.many_seeds)
     assert len({run.id for run in planned}) == len(planned) == expected
 
