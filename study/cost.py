@@ -4,6 +4,8 @@ Operations are those that the result needs, as in `make bench`. Hours are estima
 an assumed share of them, those of 2 cores from the rate that `make bench` measured there.
 """
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from study import paths, runs
@@ -20,10 +22,33 @@ from study.architecture import (
 # NVIDIA's data sheet of the T4, operations a second, and the share of it that training is assumed to reach: nobody has
 # measured it yet. In float16 it is less, as the rest of a step does not get faster with its products.
 T4 = {"float32": (8.1e12, 0.40), "mixed_float16": (65e12, 0.20)}
-# Gates of a cell in the first pass, whose state is zero, and in later ones: no forget gate, no reset gate at first.
-GATES = {"lstm": (3, 4), "gru": (2, 3)}
+
+
+class Gates(NamedTuple):
+    """Convolutions and biases of a cell, in its channels; a complex gate is two of half the channels.
+
+    The state before the first pass is zero: the forget gate and the reset gate are of later passes.
+    """
+
+    first_inputs: float  # convolutions of the input in the first pass
+    inputs: float
+    states: float
+    first_biases: float
+    biases: float
+
+
+LSTM, GRU = Gates(3, 4, 4, 3, 4), Gates(2, 3, 3, 2, 3)
+RESIDUAL_GRU, ASSOCIATIVE_LSTM = Gates(3, 4, 4, 2, 3), Gates(4, 4.5, 4.5, 4, 4.5)
+# Encoder's three cells and decoder's four.
+GATES = {
+    "lstm": [LSTM] * 7,
+    "gru": [GRU] * 7,
+    "residual_gru": [RESIDUAL_GRU] * 7,
+    "associative_lstm": [LSTM] * 3 + [ASSOCIATIVE_LSTM] * 4,
+}
+GAIN_PARAMETERS = 28_769  # of residual scaling's network at every width; its operations are few and not counted
 # Validation images by data. After each epoch they, and as many training images, go forwards once.
-VALIDATION = {"photographs": 345, "excerpt": 1_933, "recipe": 1_453, "cifar": 20_000}
+VALIDATION = {"photographs": 345, "excerpt": 1_933, "codec": 1_933, "recipe": 1_453, "cifar": 20_000}
 FLOAT = 4  # bytes
 ROW = 100  # bytes of a line of history.csv or images.csv, about
 
@@ -34,23 +59,26 @@ def multiplications(cell: str, width: float) -> tuple[int, int]:
     Raises:
         ValueError: a cell whose gates are not counted here.
     """
-    gates, all_gates = _gates(cell)
     inputs, hidden = _cells(width)
-    once = sum(kernel**2 * depth * n * side**2 for kernel, depth, n, side in _convolutions(width))
-    of_inputs = sum(kernel**2 * depth * n * side**2 for kernel, depth, n, side in inputs)
-    of_hidden = sum(kernel**2 * n**2 * side**2 for kernel, n, side in hidden)
-    return once + gates * of_inputs, once + all_gates * (of_inputs + of_hidden)
+    first = later = sum(kernel**2 * depth * n * side**2 for kernel, depth, n, side in _convolutions(width))
+    for gates, (kernel, depth, n, side), (hidden_kernel, _, _) in zip(_gates(cell), inputs, hidden, strict=True):
+        of_input, of_hidden = kernel**2 * depth * n * side**2, hidden_kernel**2 * n**2 * side**2
+        first += round(gates.first_inputs * of_input)
+        later += round(gates.inputs * of_input + gates.states * of_hidden)
+    return first, later
 
 
-def parameters(cell: str, width: float, iterations: int) -> tuple[int, int]:
+def parameters(cell: str, width: float, iterations: int, reconstruction: str = "additive") -> tuple[int, int]:
     """All of a network's parameters, and those that training in this many passes changes."""
-    gates, all_gates = _gates(cell)
     inputs, hidden = _cells(width)
-    once = sum(kernel**2 * depth * n + n for kernel, depth, n, _ in _convolutions(width))
-    a_gate = sum(kernel**2 * depth * n + n for kernel, depth, n, _ in inputs)
-    hidden_gate = sum(kernel**2 * n**2 for kernel, n, _ in hidden)
-    everything = once + all_gates * (a_gate + hidden_gate)
-    return everything, once + gates * a_gate if iterations == 1 else everything
+    everything = sum(kernel**2 * depth * n + n for kernel, depth, n, _ in _convolutions(width))
+    once = everything
+    for gates, (kernel, depth, n, _), (hidden_kernel, _, _) in zip(_gates(cell), inputs, hidden, strict=True):
+        of_input, of_hidden = kernel**2 * depth * n, hidden_kernel**2 * n**2
+        once += round(gates.first_inputs * of_input + gates.first_biases * n)
+        everything += round(gates.inputs * of_input + gates.states * of_hidden + gates.biases * n)
+    everything += GAIN_PARAMETERS if reconstruction == "residual_scaling" else 0
+    return everything, once if iterations == 1 else everything
 
 
 def _gates(cell):
@@ -88,7 +116,7 @@ def operations(run: runs.Run) -> float:
 
 def folder_bytes(run: runs.Run) -> tuple[int, int]:
     """Of a run's folder when it is finished, and of the checkpoint that it also has while it trains, about."""
-    everything, trained = parameters(run.cell, run.width, run.iterations)
+    everything, trained = parameters(run.cell, run.width, run.iterations, run.reconstruction)
     tables = ROW * run.iterations * (2 * run.epochs + VALIDATION[run.data])
     return FLOAT * everything + tables, FLOAT * (everything + 2 * trained)  # Adam keeps two figures a weight
 
@@ -106,8 +134,8 @@ def job_minutes(run: runs.Run, gpu: bool) -> int:
 
 
 def t4_hours(run: runs.Run, precision: str = "") -> float:
-    """Hours on a T4, an estimate: in the run's own number format, or in another of T4's."""
-    peak, share = T4[precision or run.precision]
+    """Hours on a T4, an estimate: in the run's own number format, or in another; in float32 where it has no units."""
+    peak, share = T4.get(precision or run.precision, T4["float32"])
     return operations(run) / (peak * share) / 3600
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from study import cost, data, paths, runs, training
-from study.model import build_codec
+from study.model import CELLS, build_codec
+from study.presets import PRESETS
 
 FULL_GATES = 4 / 3  # an LSTM's first pass needs three of its four gates
 
@@ -21,14 +22,15 @@ def test_multiplications_are_those_that_are_known_at_full_width():
         cost.multiplications("rnn", 1.0)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_parameters_are_those_of_the_network(cell):
-    codec = build_codec(cell, width=1 / 8)
+@pytest.mark.parametrize("reconstruction", ["additive", "residual_scaling"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_parameters_are_those_of_the_network(cell, reconstruction):
+    codec = build_codec(cell, width=1 / 8, reconstruction=reconstruction)
     everything = codec.count_params()
     codec.train_one_pass_only()
     trained = sum(int(np.prod(weight.shape)) for weight in codec.trainable_variables)
-    assert cost.parameters(cell, 1 / 8, 1) == (everything, trained)
-    assert cost.parameters(cell, 1 / 8, 2) == (everything, everything)
+    assert cost.parameters(cell, 1 / 8, 1, reconstruction) == (everything, trained)
+    assert cost.parameters(cell, 1 / 8, 2, reconstruction) == (everything, everything)
     assert cost.parameters("lstm", 1.0, 1)[0] == 30_225_283 and cost.parameters("gru", 1.0, 1)[0] == 22_677_763
 
 
@@ -47,6 +49,31 @@ def test_bytes_are_those_of_a_run_folder(tmp_path, monkeypatch):
     finished, checkpoint = cost.folder_bytes(run)
     found = sum(file.stat().st_size for file in run.folder.iterdir())
     assert found == pytest.approx(finished, rel=0.1) and checkpoints[0] == pytest.approx(checkpoint, rel=0.1)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_a_plan(preset):
+    planned = runs.plan_all(preset)
+    assert "Hours are estimates" in cost.text(planned)
+    assert all(4000 < cost.memory_mb(run) < 64_000 for run in planned)
+    for run in planned:  # a job has one of the two cores; whole minutes
+        assert cost.job_minutes(run, gpu=False) > 14 + 2 * 60 * cost.cores_hours(run, cost.measured_rates())
+        assert cost.job_minutes(run, gpu=True) > 14 + 60 * cost.t4_hours(run)
+
+
+def test_an_associative_lstm_costs_more_in_the_decoder_alone():
+    """A complex gate is as many channels as a real one of an LSTM: nine halves for four, in four of seven cells."""
+    lstm, associative = (cost.multiplications(cell, 1.0)[1] for cell in ("lstm", "associative_lstm"))
+    decoder = sum(
+        4 * kernel**2 * depth * n * side**2 + 4 * hidden**2 * n**2 * side**2
+        for kernel, depth, n, side, hidden in (
+            (2, 512, 512, 2, 1),
+            (3, 128, 512, 4, 1),
+            (3, 128, 256, 8, 3),
+            (3, 64, 128, 16, 3),
+        )
+    )  # T17, fig. 1
+    assert associative - lstm == decoder / 8
 
 
 def test_validation_images_are_as_many_as_the_data_have():
