@@ -22,6 +22,7 @@ NOTEBOOKS = (
     "06_loss_study",
     "07_rate_distortion",
     "08_claims",
+    "09_uses",
 )
 
 
@@ -166,7 +167,7 @@ def notebooks(options):
 def _notebooks(preset):
     if PRESETS[preset].batch_sizes:
         return NOTEBOOKS
-    return ("07_rate_distortion",) if PRESETS[preset].codecs else ("02_model_build",)
+    return ("07_rate_distortion", "09_uses") if PRESETS[preset].codecs else ("02_model_build",)
 
 
 def refresh(options):

@@ -28,9 +28,12 @@ def problems(preset: str) -> list[str]:
     found += [f"history.csv has rows of {run}, which runs.csv does not have" for run in unknown]
     found += [f"runs.csv has {run} twice" for run in table.run[table.run.duplicated()]]
     planned = {run.id: run for run in runs.plan_all(preset)}
-    fingerprints = set(table.fingerprint) | set(tables.read_or_empty(preset, "data").fingerprint)
-    if len(fingerprints) > 1:
-        found.append(f"the runs and data.csv have more than one fingerprint: {', '.join(sorted(fingerprints))}")
+    both = pd.concat([table, tables.read_or_empty(preset, "data")])
+    for data, fingerprints in both.groupby("data").fingerprint.unique().items():
+        if len(fingerprints) > 1:
+            found.append(
+                f"the runs and data.csv have {data} with more fingerprints than one: {', '.join(fingerprints)}"
+            )
     for _, row in table.iterrows():
         found += [f"{row.run}: {problem}" for problem in _of_run(row, planned, history[history.run == row.run])]
     return found

@@ -81,6 +81,20 @@ def read_excerpt() -> tuple[np.ndarray, np.ndarray]:
     return _as_images(train), _as_images(test)
 
 
+def read_labelled_excerpt() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """CIFAR-10's part of the excerpt, training and test: images as in `read_excerpt`, and their classes.
+
+    uint8 (8336, 32, 32, 3) with int64 (8336,), and (1017, ...). Classes are CIFAR-10's, from 0, airplane, to 9, truck.
+    Errors as in `read_excerpt`, and `ValueError` where a file has no classes.
+    """
+    parts = []
+    for images, files in zip(read_excerpt(), (TRAIN_FILES, TEST_FILES), strict=True):
+        of_cifar_10 = {file: count for file, (_, count) in files.items() if file.startswith("cifar-10-")}
+        labels = np.concatenate([_labels(file)[:count] for file, count in of_cifar_10.items()])
+        parts.append((images[: len(labels)], labels))
+    return tuple(parts)
+
+
 class ArrayUnpickler(pickle.Unpickler):
     """Reads pickles of plain values and NumPy arrays, and refuses whatever else could run code."""
 
@@ -97,6 +111,14 @@ def read_pixels(path: Path, md5: str | None = None) -> np.ndarray:
     where the file is damaged, asks for more than arrays or is no CIFAR file. A missing one:
     `FileNotFoundError`.
     """
+    content = _content(path, md5)
+    pixels = content.get(b"data") if isinstance(content, dict) else None
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
+        raise ValueError(f'{path} is no CIFAR file: it has no b"data" of uint8 (n, 3072). {REMEDY}')
+    return pixels
+
+
+def _content(path, md5=None):
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. {REMEDY}")
     with open(path, "rb") as file:
@@ -108,19 +130,26 @@ def read_pixels(path: Path, md5: str | None = None) -> np.ndarray:
             )
         file.seek(0)
         try:
-            content = ArrayUnpickler(file, encoding="bytes").load()
+            return ArrayUnpickler(file, encoding="bytes").load()
         except Exception as error:  # a damaged pickle raises almost anything
             raise ValueError(f"{path} could not be read as a CIFAR file: {error}. {REMEDY}") from error
-    pixels = content.get(b"data") if isinstance(content, dict) else None
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
-        raise ValueError(f'{path} is no CIFAR file: it has no b"data" of uint8 (n, 3072). {REMEDY}')
-    return pixels
+
+
+def _path(file: str) -> Path:
+    folder = os.environ.get("CIFAR_DIR")
+    root = Path(folder).expanduser() if folder else _download(file.split("/")[0])
+    return root / file
 
 
 def _read(file: str, md5: str | None = None) -> np.ndarray:
-    folder = os.environ.get("CIFAR_DIR")
-    root = Path(folder).expanduser() if folder else _download(file.split("/")[0])
-    return read_pixels(root / file, md5)
+    return read_pixels(_path(file), md5)
+
+
+def _labels(file: str) -> np.ndarray:
+    labels = np.asarray(_content(_path(file)).get(b"labels", ()))
+    if labels.ndim != 1 or labels.dtype.kind != "i" or not set(labels) <= set(range(10)):
+        raise ValueError(f'{file} has no b"labels" from 0 to 9. {REMEDY}')
+    return labels
 
 
 def _leading(file: str, count: int) -> np.ndarray:

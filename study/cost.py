@@ -48,7 +48,7 @@ GATES = {
 }
 GAIN_PARAMETERS = 28_769  # of residual scaling's network at every width; its operations are few and not counted
 # Validation images by data. After each epoch they, and as many training images, go forwards once.
-VALIDATION = {"photographs": 345, "excerpt": 1_933, "codec": 1_933, "recipe": 1_453, "cifar": 20_000}
+VALIDATION = {"photographs": 345, "excerpt": 1_933, "codec": 1_933, "recipe": 1_453, "cifar": 20_000, "cifar10": 1_017}
 FLOAT = 4  # bytes
 ROW = 100  # bytes of a line of history.csv or images.csv, about
 
@@ -107,17 +107,21 @@ def _cells(width):
     return inputs, hidden
 
 
+def _validation(run):
+    return VALIDATION[run.data.partition(":")[0]]
+
+
 def operations(run: runs.Run) -> float:
     """Of training and scoring: two a multiplication, and a training step takes three times those of going forwards."""
     first, later = multiplications(run.cell, run.width)
-    scored = 2 * VALIDATION[run.data] * run.epochs
+    scored = 2 * _validation(run) * run.epochs
     return 2 * (3 * run.images_seen + scored) * (first + (run.iterations - 1) * later)
 
 
 def folder_bytes(run: runs.Run) -> tuple[int, int]:
     """Of a run's folder when it is finished, and of the checkpoint that it also has while it trains, about."""
     everything, trained = parameters(run.cell, run.width, run.iterations, run.reconstruction)
-    tables = ROW * run.iterations * (2 * run.epochs + VALIDATION[run.data])
+    tables = ROW * run.iterations * (2 * run.epochs + _validation(run))
     return FLOAT * everything + tables, FLOAT * (everything + 2 * trained)  # Adam keeps two figures a weight
 
 

@@ -5,7 +5,6 @@ without header, lengths and checks, of the others what `baselines.payload` says.
 """
 
 import os
-from itertools import islice
 from pathlib import Path
 
 import keras
@@ -43,8 +42,7 @@ def of_recurrent(pretrained, images) -> pd.DataFrame:
     """
     rows, codes, bits = [], [[] for _ in images], [[] for _ in images]
     height, width = images.shape[1:3]
-    passes = islice(pretrained.codec.passes(images.astype(np.float32) / 255), len(pretrained.context.bias))
-    for t, (batch, reconstruction) in enumerate(passes, 1):
+    for t, (batch, reconstruction) in enumerate(pretrained.passes(images.astype(np.float32) / 255), 1):
         scores, header = _score(images, reconstruction), bitstream.Header(pretrained.id, width, height, t)
         for i, image_bits in enumerate(keras.ops.convert_to_numpy(batch).astype(np.int8)):
             codes[i].append(entropy.encode_pass(pretrained.context, image_bits, bits[i]))

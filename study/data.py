@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from study import cifar, files
+from study import cifar, files, subsets
 
 SIDE = 32  # pixels on a side of every training and validation image
 ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
 SET_ASIDE = 1453  # of the excerpt's training images, to choose the recipe by
 CIFAR_10_TEST = 1017  # of the excerpt's validation images, the first, are of CIFAR-10
 CROPS = 28_359  # of photographs among the training images of `codec`: three times as many as of CIFAR
-NAMES = '"photographs", "excerpt", "recipe", "cifar", "codec" or "folder:PATH"'
+NAMES = '"photographs", "excerpt", "recipe", "cifar", "codec", "cifar10:PART" or "folder:PATH"'
 
 # Whole photographs are on one side only. The JPEG is among the training images, because a codec must not be
 # measured on another codec's artefacts.
@@ -62,6 +62,7 @@ def load(name: str) -> DataSet:
     - `cifar`: CIFAR-10 and CIFAR-100 joined, 100,000 + 20,000 images
     - `codec`: the training images of `excerpt` and three times as many crops of `halved_photographs`; the validation
       images of `excerpt`
+    - `cifar10:PART`: one of `study.subsets.PARTS` of the excerpt's CIFAR-10
     - `folder:PATH`: tiles of the images in a folder and the folders below it
 
     CIFAR comes from the folder named in the environment variable CIFAR_DIR, else from Keras' download and
@@ -91,6 +92,9 @@ def _load(name: str, *_folders: str | None) -> DataSet:  # the folders are here 
         photographs = halved_photographs()
         train = np.concatenate([train, random_crops(photographs, CROPS, SIDE, ORDER_SEED)])
         source = f"CIFAR excerpt (Krizhevsky 2009) and crops of {len(photographs)} photographs, halved"
+    elif kind == "cifar10":
+        train, validation = subsets.read(path)
+        source = f"CIFAR excerpt, CIFAR-10 alone (Krizhevsky 2009): {path.replace('_', ' ')}"
     elif name == "cifar":
         train, validation = cifar.read_full()
         source = "CIFAR-10 and CIFAR-100 (Krizhevsky 2009), all images"

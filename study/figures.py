@@ -14,6 +14,8 @@ from study.presets import GAIN
 OF_THE_REPORT = {"excerpt": 9453 / 100_000, "report": 1.0}
 STATUS_COLOURS = {"done": "#0173b2", "collapsed": "#d55e00", "diverged": "0.3"}
 OF_CODECS = {
+    "figure_21": ("parts", findings.parts),
+    "figure_22": ("use", findings.use),
     "figure_17": ("kodak", rates.kodak),
     "figure_18": ("targets", rates.targets),
     "figure_19": ("photograph", rates.photograph),

@@ -11,6 +11,7 @@ from study.canvas import LABELS, setting_name, subplots
 
 SCORES = ("psnr", "ms_ssim")
 CELLS = {"lstm": "LSTM", "gru": "GRU", "residual_gru": "residual GRU", "associative_lstm": "associative LSTM"}
+PARTS = {"vehicles": "vehicles", "largest_png": "what PNG compresses worst", "smallest_png": "what PNG compresses best"}
 COLOURS = sns.color_palette("colorblind")
 
 
@@ -98,6 +99,40 @@ def cells(history: pd.DataFrame) -> Figure:
     axes[0].set_ylabel(LABELS["psnr"])
     if rules:
         axes[-1].legend(loc="lower right", fontsize=7.5)
+    return figure
+
+
+def parts(table: pd.DataFrame) -> Figure:
+    """Figure 21: codecs trained on parts of CIFAR-10, less the one trained on everything, by seed and by pass.
+
+    Left, on test images of vehicles; right, on all others.
+    """
+    figure, axes = subplots(1, 2, (7.2, 2.3), sharey=True)
+    keys = ["part", "tested_on", "seed", "bpp"]
+    psnr = table.set_index(keys).psnr
+    gains = (psnr - psnr.xs("everything").reindex(psnr.index.droplevel("part")).to_numpy()).reset_index()
+    for axis, tested_on in zip(axes, ("vehicles", "rest"), strict=True):
+        for part, colour, marker in zip(PARTS, COLOURS, "os^", strict=False):
+            rows = gains[(gains.part == part) & (gains.tested_on == tested_on)]
+            _line(axis, rows, "bpp", "psnr", colour, PARTS[part], f"{marker}-")
+        axis.axhline(0, color="0.4", ls=":", lw=1)
+        axis.set(title={"vehicles": "on vehicles", "rest": "on all others"}[tested_on], xlabel="bits a pixel")
+    axes[0].set_ylabel("PSNR (dB) less that of a codec\ntrained on everything")
+    axes[1].legend(title="trained on", loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7.5)
+    return figure
+
+
+def use(table: pd.DataFrame) -> Figure:
+    """Figure 22: how often a classifier is right on decoded images, against their bytes of code."""
+    figure, axes = subplots(1, 1, (4.6, 2.6))
+    whole = statistics.interval(table[table.codec == "none"], ["codec"], "accuracy")
+    axes[0].axhline(100 * whole["mean"].item(), color="0.4", ls=":", lw=1, label="as they are")
+    shown = table[table.codec != "none"].assign(accuracy=100 * table.accuracy)
+    for (codec, rows), colour, marker in zip(shown.groupby("codec", sort=False), COLOURS, "os^D", strict=False):
+        _line(axes[0], rows, "payload_bytes", "accuracy", colour, CELLS.get(codec, codec), f"{marker}-")
+    _log_axis(axes[0], [16, 32, 64, 128, 256])
+    axes[0].set(xlabel="bytes of code, headers not counted", ylabel="right answers, %")
+    axes[0].legend(loc="lower right", fontsize=7.5)
     return figure
 
 

@@ -21,6 +21,7 @@ OUTPUT_GAINS = {"lstm": OUTPUT_GAIN, "gru": 1.0, "residual_gru": 1.0, "associati
 # Codecs of several passes: T17's network, without the report's LeakyReLU, which costs them decibels, and small batches.
 CODEC_RATE = 0.0015
 CODEC_BATCH = 32
+PART_SIZE, PART_EPOCHS = 3200, 12  # images of a part of CIFAR-10, and how often they are shown
 
 # Our way to train, and the report's as far as it says: Adam as Keras has it, at one rate from the first step to the
 # last, with no warm-up and no clipping, and first weights of the usual size. Gain and schedule.
@@ -57,6 +58,7 @@ class Preset:
     codecs: tuple[tuple[str, str], ...] = ()  # cell and reconstruction, trained with 16 passes
     cells: tuple[str, ...] = ()  # each with each of `reconstructions`, trained alike
     reconstructions: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()  # of CIFAR-10, see `study.subsets`, each trained on alone
     codec_recipes: tuple[tuple[str, float, str], ...] = ()  # activation, learning rate and loss, for several passes
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
     precisions: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ PRESETS = {
         codecs=(("gru", "additive"),),
         cells=("lstm", "gru", "residual_gru", "associative_lstm"),
         reconstructions=("additive", "one_shot", "residual_scaling"),
+        parts=("everything", "vehicles", "largest_png", "smallest_png"),
         codec_recipes=(
             *(("linear", rate, "l1") for rate in (0.0005, CODEC_RATE, 0.005)),
             ("leaky_relu", CODEC_RATE, "l1"),

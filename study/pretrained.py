@@ -7,6 +7,7 @@ and the arrays of `entropy.ContextModel`, whole numbers, under "context/".
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ class Pretrained:
     id: bytes
     codec: Codec
     context: ContextModel
+
+    def passes(self, images):
+        """`Codec.passes` over images (batch, h, w, 3), as many as the context model was made for."""
+        return islice(self.codec.passes(images), len(self.context.bias))
 
 
 def names() -> list[str]:

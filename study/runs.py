@@ -15,7 +15,18 @@ from datetime import datetime
 from pathlib import Path
 
 from study import paths
-from study.presets import CODEC_BATCH, CODEC_RATE, GAIN, GAINS, LEARNING_RATE, ORDINARY_GAIN, REPORTS, preset
+from study.presets import (
+    CODEC_BATCH,
+    CODEC_RATE,
+    GAIN,
+    GAINS,
+    LEARNING_RATE,
+    ORDINARY_GAIN,
+    PART_EPOCHS,
+    PART_SIZE,
+    REPORTS,
+    preset,
+)
 
 FINISHED = ("done", "collapsed", "diverged")
 
@@ -33,6 +44,7 @@ STUDIES = {
     "codec": ("07_rate_distortion", ("cell", "reconstruction")),
     "cells": ("07_rate_distortion", ("cell", "reconstruction")),
     "codec_recipe": ("07_rate_distortion", ("activation", "learning_rate", "loss")),
+    "part": ("09_uses", ("data",)),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
     "precision": ("02_model_build", ("precision",)),
 }
@@ -75,7 +87,7 @@ class Run:
         parameters = asdict(self)
         parameters = {name: value for name, value in parameters.items() if FIRST.get(name) != value}
         digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
-        setting = "-".join(f"{getattr(self, field)}" for field in STUDIES[self.study][1])
+        setting = "-".join(f"{getattr(self, field)}" for field in STUDIES[self.study][1]).replace(":", "-")
         return f"{setting}-seed-{self.seed}-{digest}"
 
     @property
@@ -160,6 +172,10 @@ def _settings(p, study):
         "codec_recipe": [
             {**_several_passes("gru", 4), **dict(zip(STUDIES["codec_recipe"][1], recipe, strict=True)), "epochs": 1}
             for recipe in p.codec_recipes
+        ],
+        "part": [
+            {**_several_passes("gru", 4), "data": f"cifar10:{part}", "train_size": PART_SIZE, "epochs": PART_EPOCHS}
+            for part in p.parts
         ],
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
         "precision": [{"precision": name} for name in p.precisions],

@@ -49,6 +49,8 @@ SCHEMA = {
         "preset codec target n payload_bytes file_bytes psnr psnr_sem ssim_blocks ssim_blocks_sem ms_ssim"
     ).split(),
     "rates": "preset codec quantity against value low high n".split(),
+    "parts": "preset part seed tested_on bpp n psnr ssim ms_ssim".split(),
+    "use": "preset codec setting seed n payload_bytes accuracy".split(),
     "photograph": "preset codec passes file_bytes bpp psnr picture_png".split(),
     "loss_samples": "preset run loss gain schedule image original_png reconstruction_png".split(),
 }

@@ -58,7 +58,10 @@ def test_a_missing_epoch_another_fingerprint_and_a_foreign_file_are_found(table,
     other = runs.plan("smoke", "batch_size")[1]
     tables.write("smoke", "runs", pd.concat([runs_table, runs_table.assign(run=other.id, fingerprint="g")]))
     found = "\n".join(check.problems("smoke"))
-    assert "has 10 rows of it, not one each of 12" in found and "more than one fingerprint: f, g" in found
+    assert (
+        "has 10 rows of it, not one each of 12" in found
+        and "photographs with more fingerprints than one: f, g" in found
+    )
     (tables.path("smoke", "history").parent / "extra.csv").write_text("a\n1\n")
     assert check.problems("smoke") == ["extra.csv is no table of the study"]
 

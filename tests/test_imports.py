@@ -30,7 +30,7 @@ ALLOWED = {
     "comparison": {"paths", "statistics"},
     "context": {"entropy"},
     "curves": {"baselines", "bitstream", "compression", "entropy", "files", "metrics", "samples"},
-    "data": BASE | {"cifar", "files"},
+    "data": BASE | {"cifar", "files", "subsets"},
     "entropy": set(),
     "cost": {"architecture", "paths", "runs"},
     "devices": set(),
@@ -58,6 +58,8 @@ ALLOWED = {
     "samples": {"baselines", "evaluation", "training"},
     "shipping": BASE | {"context", "data", "pretrained", "training"},
     "statistics": set(),
+    "subsets": {"baselines", "cifar", "presets"},
+    "uses": {"baselines", "curves", "metrics", "subsets"},
     "tool": {"bitstream", "compression", "files", "pretrained", "runs"},
     "tables": BASE | {"runs", "statistics"},
     "training": BASE

@@ -1,0 +1,91 @@
+"""Parts of CIFAR-10, what is made of runs on them, and the classifier."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_codec import context_model, small_codec
+
+from study import baselines, cifar, findings, runs, subsets, uses
+
+needs_cifar = pytest.mark.skipif("CIFAR_DIR" not in os.environ, reason="needs the CIFAR excerpt")
+
+
+@needs_cifar
+def test_classes_of_the_excerpt_are_those_of_cifar_10():
+    (images, labels), (test_images, test_labels) = cifar.read_labelled_excerpt()
+    assert images.shape == (8336, 32, 32, 3) and labels.shape == (8336,)
+    assert test_images.shape == (1017, 32, 32, 3) and test_labels.shape == (1017,)
+    assert labels[:5].tolist() == [6, 9, 9, 4, 1]  # frog, truck, truck, deer, automobile: CIFAR-10's first
+    assert test_labels[:4].tolist() == [3, 8, 8, 0]  # cat, ship, ship, airplane
+    assert subsets.are_vehicles()[:4].tolist() == [False, True, True, True]
+
+
+@needs_cifar
+def test_parts_are_what_they_are_called():
+    (images, labels), _ = cifar.read_labelled_excerpt()
+    known = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    parts = {part: subsets.read(part)[0] for part in subsets.PARTS}
+    assert {len(part) for part in parts.values()} == {3200}
+    assert {known[image.tobytes()] for image in parts["vehicles"]} == set(subsets.VEHICLES)
+    assert {known[image.tobytes()] for image in parts["everything"]} == set(range(10))
+    bytes_of = {part: np.median([len(baselines.png(image)) for image in parts[part][:200]]) for part in parts}
+    assert bytes_of["smallest_png"] < bytes_of["everything"] < bytes_of["largest_png"]
+    with pytest.raises(ValueError, match="part='cats' is not known; choose one of everything, vehicles"):
+        subsets.read("cats")
+
+
+def test_scores_are_split_by_what_images_show(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
+    monkeypatch.setattr(subsets, "are_vehicles", lambda: np.array([True, False, True]))
+    run = runs.plan("codec", "part")[0]
+    rows = {"image": [0, 1, 2], "bpp": 0.125, "psnr": [10.0, 20.0, 14.0], "ssim": 0.5, "ms_ssim": 0.6}
+    run.folder.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(run.folder / "images.csv", index=False)
+    table = uses.parts_table([run]).set_index("tested_on")
+    assert table.psnr.to_dict() == {"rest": 20.0, "vehicles": 12.0} and table.n.to_dict() == {"rest": 1, "vehicles": 2}
+    assert set(table.part) == {"everything"} and set(table.seed) == {0}
+
+
+def coloured(count, seed):
+    """Images of ten classes that anyone can tell apart: each of one brightness, with noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, count)
+    images = 25 * labels[:, None, None, None] + rng.integers(0, 5, (count, 32, 32, 3))
+    return images.astype(np.uint8), labels
+
+
+def test_the_classifier_learns_and_worse_images_are_harder(monkeypatch):
+    monkeypatch.setattr(uses, "EPOCHS", 8)
+    images, labels = coloured(640, seed=0)
+    test_images, test_labels = coloured(64, seed=1)
+    classifier = uses.train_classifier(images, labels, seed=0)
+    assert uses.accuracy(classifier, test_images, test_labels) > 0.5
+    monkeypatch.setattr(uses, "QUALITIES", {"JPEG 4:2:0": (1, 90)})
+    short = replace(small_codec(), context=context_model(passes=2))
+    table = uses.use_table(short, test_images, test_labels, {7: classifier})
+    assert list(zip(table.codec, table.setting, strict=True)) == [
+        ("none", 0),
+        ("small", 1),
+        ("small", 2),
+        ("JPEG 4:2:0", 1),
+        ("JPEG 4:2:0", 90),
+    ]
+    assert set(table.seed) == {7} and set(table.n) == {64}
+    accuracy = table.set_index(["codec", "setting"]).accuracy
+    assert accuracy["none", 0] == uses.accuracy(classifier, test_images, test_labels) > accuracy["small", 2]
+
+
+def test_parts_are_drawn_less_everything_seed_by_seed():
+    rows = [
+        {"part": part, "tested_on": tested_on, "seed": seed, "bpp": 0.125, "psnr": psnr + seed}
+        for part, psnr in {"everything": 20.0, "vehicles": 20.5, "largest_png": 19.0}.items()
+        for tested_on in ("vehicles", "rest")
+        for seed in (0, 1)
+    ]
+    lines = {
+        line.get_label(): line[0].get_ydata().tolist() for line in findings.parts(pd.DataFrame(rows)).axes[0].containers
+    }
+    assert lines == {"vehicles": [0.5], "what PNG compresses worst": [-1.0]}
