@@ -55,6 +55,7 @@ class Preset:
     passes: tuple[int, ...] = ()  # of both cells, in a narrower network
     residual_ns: tuple[int, ...] = ()  # the n of the report's residual loss, set by hand
     narrow: float = 1 / 8  # width of these two
+    codec_rate: float = CODEC_RATE
     codecs: tuple[tuple[str, str], ...] = ()  # cell and reconstruction, trained with 16 passes
     cells: tuple[str, ...] = ()  # each with each of `reconstructions`, trained alike
     reconstructions: tuple[str, ...] = ()
@@ -171,6 +172,22 @@ PRESETS = {
 }
 # The same on a GPU's units for 16 bits, such as a T4's: a quarter of the hours, and runs of their own.
 PRESETS["report-float16"] = replace(PRESETS["report"], precision="mixed_float16")
+# What two cores cannot: the studies of batch size and training set, and codecs, at the published width, on a GPU.
+FULL = {"width": 1.0, "precision": "mixed_bfloat16", "gpu": True, "few_seeds": (0,)}
+PRESETS["excerpt-full"] = replace(
+    PRESETS["excerpt"], **FULL, losses=(), scaled_rates=False, controls=False, many_seeds=(), passes=(), residual_ns=()
+)
+PRESETS["codec-full"] = replace(
+    PRESETS["codec"],
+    **FULL,
+    epochs=200,
+    codec_rate=0.0005,  # as 1ZB's network of this width was trained
+    codecs=(("lstm", "additive"), ("gru", "additive")),
+    cells=(),
+    reconstructions=(),
+    parts=(),
+    codec_recipes=(),
+)
 
 
 def preset(name: str) -> Preset:

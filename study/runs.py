@@ -163,7 +163,10 @@ def _settings(p, study):
             for cell in ("lstm", "gru")
             for n in p.passes
         ],
-        "codec": [{**_several_passes(cell, 16), "reconstruction": rule} for cell, rule in p.codecs],
+        "codec": [
+            {**_several_passes(cell, 16), "reconstruction": rule, "learning_rate": p.codec_rate}
+            for cell, rule in p.codecs
+        ],
         "cells": [
             {**_several_passes(cell, 8), "reconstruction": rule, "epochs": 1}
             for cell in p.cells

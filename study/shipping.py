@@ -30,8 +30,9 @@ def ship(run, path=None):
 
 
 def name(run):
-    """What a run's codec is called: "lstm", or "lstm-one_shot" where it is not additive."""
-    return run.cell if run.reconstruction == "additive" else f"{run.cell}-{run.reconstruction}"
+    """What a run's codec is called: "lstm", "lstm-full" at the published width, "lstm-one_shot" if not additive."""
+    rule = "" if run.reconstruction == "additive" else f"-{run.reconstruction}"
+    return f"{run.cell}{'-full' if run.width == 1 else ''}{rule}"
 
 
 def _codes(codec, images):
