@@ -23,15 +23,17 @@ remote() { gcloud compute ssh "$NAME" --zone="$ZONE" --command="$1"; }
 
 create() {
     : "${REPOSITORY:?name the repository that the VM clones: REPOSITORY=... profiles/t4-vm.sh create}"
-    local startup
     startup=$(mktemp)
+    trap 'rm -f "$startup"' EXIT
     # Runs as root at every start of the VM. The image brings driver and CUDA; TensorFlow brings its own CUDA libraries.
     cat >"$startup" <<END
 #!/bin/bash
 set -e
+export HOME=/root
 if [ ! -d /opt/study ]; then
     until nvidia-smi; do sleep 10; done
-    apt-get update && apt-get install --yes git make python3-venv
+    apt-get update && apt-get install --yes git make python3-pip
+    pip3 install uv && uv python install 3.12 # the image's own is 3.10
     git clone "$REPOSITORY" /opt/study.new && mv /opt/study.new /opt/study
 fi
 cat >/etc/systemd/system/study.service <<UNIT
@@ -40,7 +42,7 @@ After=network-online.target
 [Service]
 WorkingDirectory=/opt/study
 Environment=HOME=/root
-ExecStart=/bin/bash -c 'make gpu && make study PRESET=$PRESET PROFILE=local-gpu'
+ExecStart=/bin/bash -c 'make gpu PYTHON=\$(uv python find 3.12) && make study PRESET=$PRESET PROFILE=local-gpu'
 Restart=on-failure
 RestartSec=60
 UNIT
@@ -52,7 +54,6 @@ END
         --image-project=deeplearning-platform-release --image-family=common-cu128-ubuntu-2204-nvidia-570 \
         --boot-disk-size=100GB --scopes=storage-rw --metadata-from-file=startup-script="$startup" \
         ${SPOT:+--provisioning-model=SPOT --instance-termination-action=STOP}
-    rm "$startup"
 }
 
 fetch() {
