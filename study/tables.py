@@ -50,6 +50,7 @@ SCHEMA = {
     ).split(),
     "rates": "preset codec quantity against value low high n".split(),
     "parts": "preset part seed tested_on bpp n psnr ssim ms_ssim".split(),
+    "gains": "preset part tested_on score mean low high n p holm".split(),
     "use": "preset codec setting seed n payload_bytes accuracy".split(),
     "photograph": "preset codec passes file_bytes bpp psnr picture_png".split(),
     "loss_samples": "preset run loss gain schedule image original_png reconstruction_png".split(),

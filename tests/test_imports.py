@@ -59,7 +59,7 @@ ALLOWED = {
     "shipping": BASE | {"context", "data", "pretrained", "training"},
     "statistics": set(),
     "subsets": {"baselines", "cifar", "presets"},
-    "uses": {"baselines", "curves", "metrics", "subsets"},
+    "uses": {"baselines", "curves", "metrics", "statistics", "subsets"},
     "tool": {"bitstream", "compression", "files", "pretrained", "runs"},
     "tables": BASE | {"runs", "statistics"},
     "training": BASE

@@ -93,7 +93,16 @@ def test_the_grid_at_its_smallest_is_trained_once_and_shown(tmp_path):
     first = study(tmp_path, "all", "--preset", PRESET, "--cores", 2)
     assert first.returncode == 0, first.stderr[-3000:]
     results, figures = tmp_path / "results" / PRESET, tmp_path / "figures" / PRESET
-    of_codecs = {"kodak", "rates", "targets", "photograph", "cells", "parts", "use"}  # at the preset `codec` alone
+    of_codecs = {
+        "kodak",
+        "rates",
+        "targets",
+        "photograph",
+        "cells",
+        "parts",
+        "gains",
+        "use",
+    }  # at the preset `codec` alone
     assert {path.stem for path in results.glob("*.csv")} == set(tables.SCHEMA) - of_codecs
     assert {f"figure_{n}.{kind}" for n in range(1, 8) for kind in ("png", "pdf")} <= {p.name for p in figures.iterdir()}
     assert (tmp_path / "paper" / "report.pdf").read_bytes().startswith(b"%PDF")

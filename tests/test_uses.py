@@ -49,6 +49,24 @@ def test_scores_are_split_by_what_images_show(tmp_path, monkeypatch):
     assert set(table.part) == {"everything"} and set(table.seed) == {0}
 
 
+def test_gains_are_paired_by_seed_and_corrected_over_all():
+    ahead = {"everything": (0.0, 0.0, 0.0), "vehicles": (0.8, 1.0, 1.2), "largest_png": (0.5, 0.4, 0.6)}
+    rows = [
+        {"part": part, "tested_on": tested_on, "seed": seed, "bpp": bpp, "psnr": 20 + 7 * seed + bpp + gain}
+        for part, gains in ahead.items()
+        for tested_on in ("vehicles", "rest")
+        for seed, gain in enumerate(gains)
+        for bpp in (0.125, 0.25)
+    ]
+    parts = pd.DataFrame(rows)
+    gains = uses.gains_table(parts.assign(ms_ssim=parts.psnr / 100)).set_index(["score", "part", "tested_on"])
+    assert len(gains) == 2 * 2 * 2 and set(gains.n) == {3} and (gains.holm >= gains.p).all()
+    row = gains.loc[("psnr", "vehicles", "rest")]
+    half = 4.302653 * 0.2 / np.sqrt(3)  # Student's t with two degrees of freedom; the standard deviation is 0.2
+    assert (row["mean"], row.low, row.high) == pytest.approx((1.0, 1 - half, 1 + half), abs=1e-6)
+    assert gains.loc[("ms_ssim", "largest_png", "rest"), "mean"] == pytest.approx(0.005)
+
+
 def coloured(count, seed):
     """Images of ten classes that anyone can tell apart: each of one brightness, with noise."""
     rng = np.random.default_rng(seed)
