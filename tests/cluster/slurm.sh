@@ -17,7 +17,11 @@ node=$(hostname -s)
 stop() {
     for daemon in slurmd slurmctld munged; do
         if [ -f "$folder/$daemon.pid" ]; then
-            kill "$(cat "$folder/$daemon.pid")" 2>/dev/null || true
+            local pid
+            pid=$(cat "$folder/$daemon.pid")
+            kill "$pid" 2>/dev/null || true
+            # It writes its state on ending, into a folder that may be removed next.
+            for _ in $(seq 300); do kill -0 "$pid" 2>/dev/null && sleep 0.1 || break; done
         fi
     done
     if [ "$(readlink "$link")" = "$configuration" ]; then rm "$link"; fi
