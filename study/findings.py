@@ -112,8 +112,9 @@ def parts(table: pd.DataFrame) -> Figure:
     psnr = table.set_index(keys).psnr
     gains = (psnr - psnr.xs("everything").reindex(psnr.index.droplevel("part")).to_numpy()).reset_index()
     for axis, tested_on in zip(axes, ("vehicles", "rest"), strict=True):
-        for part, colour, marker in zip(PARTS, COLOURS, "os^", strict=False):
+        for part, colour, marker, aside in zip(PARTS, COLOURS, "os^", (-0.008, 0, 0.008), strict=False):
             rows = gains[(gains.part == part) & (gains.tested_on == tested_on)]
+            rows = rows.assign(bpp=rows.bpp + aside)  # so that intervals do not hide each other
             _line(axis, rows, "bpp", "psnr", colour, PARTS[part], f"{marker}-")
         axis.axhline(0, color="0.4", ls=":", lw=1)
         axis.set(title={"vehicles": "on vehicles", "rest": "on all others"}[tested_on], xlabel="bits a pixel")

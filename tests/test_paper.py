@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from study import paths, tables
 
-# Numbers that the text may hold by itself: the t-interval, Holm's level, the report's score and rates, a share's whole,
-# CIFAR's images, pixels inside the network, SSIM's constants, an example of a score, what is equal to two digits, and
-# bits a pixel.
-FACTS = {"95~%", "5~%", "98~%", "0.01", "0.001", "100~%", "100,000", "0.5", "0.03", "0.95", "0.005", "0.25"}
+# Numbers that the text may hold by itself: the t-interval, Holm's level in both ways, the report's score and rates, a
+# share's whole, CIFAR's images, pixels inside the network, SSIM's constants, an example of a score, what is
+# equal to two digits, and bits a pixel.
+FACTS = {"95~%", "5~%", "98~%", "0.01", "0.001", "100~%", "100,000", "0.5", "0.03", "0.95", "0.005", "0.25", "0.05"}
 RESULT = re.compile(
     r"\d[\d.,]*(?:[~\s]?dB|[~\s]%)|(?<![×\d])\d+[~\s](?:runs?|seeds?|epochs?|steps|images)\b"
     r"|\b\d{1,3}(?:,\d{3})+|\b\d+\.\d+(?!\d|em|pt|in)"
