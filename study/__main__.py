@@ -123,6 +123,10 @@ def grid(options):
     show_plan(options)
     if not tables.missing(options.preset, runs.plan_all(options.preset)):
         return
+    if options.profile == "local-gpu":
+        from study import launch
+
+        launch.count_gpus()  # said once, not by each job
     command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
     command += ["--config", f"preset={options.preset}", "--forcerun", "train"]
     command += ["--profile", paths.PROFILES / options.profile] if options.profile else ["--cores", options.cores]

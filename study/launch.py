@@ -51,19 +51,23 @@ def own_gpu():
     if os.environ.get("CUDA_VISIBLE_DEVICES"):
         yield
         return
-    if not shutil.which("nvidia-smi"):
-        raise ValueError("Runs of this preset have a GPU each, and there is no nvidia-smi here: no NVIDIA driver.")
-    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
-    folder = (
-        Path(tempfile.gettempdir()) / f"study-gpus-{os.getuid()}"
-    )  # of this machine, whatever lies on a shared disk
-    slots = [folder / str(i) for i in range(len(listed.splitlines()))]
+    # Of this machine, whatever lies on a shared disk:
+    folder = Path(tempfile.gettempdir()) / f"study-gpus-{os.getuid()}"
+    slots = [folder / str(i) for i in range(count_gpus())]
     with locks.first_free(slots) as gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
         try:
             yield
         finally:
             del os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def count_gpus() -> int:
+    """This machine's NVIDIA GPUs. Raises `ValueError` where it has no driver for any."""
+    if not shutil.which("nvidia-smi"):
+        raise ValueError("Each run is to have a GPU, and there is no nvidia-smi here: no NVIDIA driver.")
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
+    return len(listed.splitlines())
 
 
 def run_notebook(name: str, output: Path, settings: dict) -> None:

@@ -9,6 +9,7 @@ import papermill
 import pytest
 
 from study import launch, paths, runs, tables
+from study.__main__ import main
 
 NOTEBOOKS = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
 PRESET = "smoke"
@@ -63,11 +64,15 @@ def test_each_run_has_a_gpu_of_its_own(tmp_path, monkeypatch):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def test_a_machine_without_a_gpu_is_told_so(monkeypatch):
+def test_a_machine_without_a_gpu_is_told_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ValueError, match="no nvidia-smi here"), launch.own_gpu():
         pass
+    with pytest.raises(SystemExit):
+        main(["grid", "--preset", PRESET, "--profile", "local-gpu"])
+    assert "no nvidia-smi here" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
