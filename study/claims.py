@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from study import evidence as e
-from study import paths, runs, statistics
+from study import paths, settings, statistics
 from study.presets import COLLAPSE_MARGIN, OURS, REPORTS, preset
 
 LEVEL_MARGIN = 0.01  # of MS-SSIM: what is nearer counts as level
@@ -32,7 +32,7 @@ def _settings(preset_name):
     p = preset(preset_name)
     names = {"small": min(p.batch_sizes), "middle": p.batch_size, "large": max(p.batch_sizes)}
     names |= dict(zip(("half", "whole", "double"), (*p.train_sizes, 0), strict=False))
-    return names | {"margin": LEVEL_MARGIN, "collapse": COLLAPSE_MARGIN, "epochs": runs.COLLAPSE_EPOCHS}
+    return names | {"margin": LEVEL_MARGIN, "collapse": COLLAPSE_MARGIN, "epochs": settings.COLLAPSE_EPOCHS}
 
 
 def _claims(preset_name, found):
