@@ -33,7 +33,7 @@ export HOME=/root
 if [ ! -d /opt/study ]; then
     until nvidia-smi; do sleep 10; done
     apt-get update && apt-get install --yes git make python3-pip
-    pip3 install uv && uv python install 3.12 # the image's own is 3.10
+    pip3 install uv && uv python install 3.12 # Ubuntu 22.04's own is 3.10
     git clone "$REPOSITORY" /opt/study.new && mv /opt/study.new /opt/study
 fi
 cat >/etc/systemd/system/study.service <<UNIT
