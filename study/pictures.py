@@ -11,6 +11,7 @@ from study import baselines
 from study.canvas import setting_name, subplots
 
 ARROW = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 0}
+LETTERS = 12  # points: rows of samples are also printed at half their size, one column wide
 
 
 def architecture(table: pd.DataFrame) -> Figure:
@@ -54,17 +55,17 @@ def poorer_samples(samples: pd.DataFrame) -> Figure:
 
 def _samples(samples):
     columns = (("original_png", "original"), ("reconstruction_png", "16 B code"), ("jpeg_png", "JPEG"))
-    figure, axes = subplots(3, len(samples), (1.05 * len(samples) + 0.5, 4.0))
+    figure, axes = subplots(3, len(samples), (0.85 * len(samples) + 0.4, 4.1))
     for column, (_, sample) in zip(axes.T, samples.iterrows(), strict=True):
         captions = (
-            f"image {sample.image}",
-            f"{sample.psnr:.1f} dB\nSSIM {sample.ssim:.2f}",
-            f"{sample.jpeg_psnr:.1f} dB\nSSIM {sample.jpeg_ssim:.2f}\n{sample.jpeg_bytes} B",
+            f"{sample.image}",
+            f"{sample.psnr:.1f} dB\n{sample.ssim:.2f}",
+            f"{sample.jpeg_psnr:.1f} dB\n{sample.jpeg_ssim:.2f}\n{sample.jpeg_bytes} B",
         )
         for axis, (field, _), caption in zip(column, columns, captions, strict=True):
             _picture(axis, sample[field], caption)
     for axis, (_, name) in zip(axes[:, 0], columns, strict=True):
-        axis.set_ylabel(name)
+        axis.set_ylabel(name, fontsize=LETTERS)
     return figure
 
 
@@ -72,7 +73,7 @@ def loss_pictures(samples: pd.DataFrame) -> Figure:
     """Figure 10: the same validation images after training with each loss."""
     groups = list(samples.groupby(["loss", "gain", "schedule"], sort=False))
     images = samples.image.unique()
-    figure, axes = subplots(len(groups) + 1, len(images), (0.95 * len(images) + 1.2, 0.95 * (len(groups) + 1)))
+    figure, axes = subplots(len(groups) + 1, len(images), (0.78 * len(images) + 1.1, 0.78 * (len(groups) + 1)))
     for axis, (_, sample) in zip(axes[0], groups[0][1].iterrows(), strict=True):
         _picture(axis, sample.original_png, "")
     for axis_row, (_, group) in zip(axes[1:], groups, strict=True):
@@ -80,7 +81,7 @@ def loss_pictures(samples: pd.DataFrame) -> Figure:
             _picture(axis, sample.reconstruction_png, "")
     names = ["original", *(setting_name(group.iloc[0]).replace(", ", "\n") for _, group in groups)]
     for axis, name in zip(axes[:, 0], names, strict=True):
-        axis.set_ylabel(name, rotation=0, ha="right", va="center")
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=0.85 * LETTERS)
     return figure
 
 
@@ -98,7 +99,7 @@ def image_grid(images: np.ndarray, columns: int, side: float = 0.7) -> Figure:
 def _picture(axis, file, caption):
     axis.imshow(baselines.decode(base64.b64decode(file)), interpolation="nearest")
     axis.set(xticks=[], yticks=[])
-    axis.set_xlabel(caption, fontsize=7)
+    axis.set_xlabel(caption, fontsize=LETTERS)
     axis.grid(False)
     for spine in axis.spines.values():
         spine.set_visible(False)

@@ -83,7 +83,7 @@ def test_pictures_come_out_of_the_table_as_they_went_in():
     row |= {"jpeg_payload": 30, "original_png": file, "reconstruction_png": file, "jpeg_png": file}
     figure = figures.better_samples(pd.DataFrame([row, row | {"image": 8}]))
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), image)
-    assert figure.axes[0].get_xlabel() == "image 7"
+    assert figure.axes[0].get_xlabel() == "7"
 
 
 def test_a_jpeg_of_the_nearest_payload_is_found():
