@@ -138,7 +138,7 @@ def loss_colour(table: pd.DataFrame, history: pd.DataFrame) -> Figure:
     }
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
         shared = {"x": column, "y": "name", "hue": "status", "palette": STATUS_COLOURS, "size": 6}
-        sns.stripplot(table, ax=axis, legend=axis is axes[-1], **shared)
+        sns.stripplot(table, ax=axis, legend=axis is axes[-1], jitter=False, alpha=0.7, **shared)
         axis.set(xlabel=label, ylabel="")
     axes[0].axvline(table.mean_image_psnr.iloc[0], color="0.4", ls=":", lw=1)
     axes[0].annotate("mean image", (table.mean_image_psnr.iloc[0], 1), xycoords=("data", "axes fraction"), fontsize=7)
