@@ -60,7 +60,7 @@ def test_the_residual_loss_is_of_one_kind_of_run_and_divided_by_n_squared():
         np.testing.assert_allclose(line.get_ydata(), (residual / n) ** 2)
 
 
-@pytest.mark.parametrize("preset", ["excerpt", "codec"])
+@pytest.mark.parametrize("preset", ["excerpt", "codec", "recipe"])
 def test_the_published_tables_give_the_same_bytes_twice(tmp_path, monkeypatch, preset):
     contents = []
     for folder in ("one", "two"):
