@@ -118,3 +118,13 @@ def test_a_collapsed_run_is_not_left_out():
     """Scores of collapsed runs count like any other's."""
     rows = history("batch_size", "batch_size", {32: [0.7, 0.1]}, status="collapsed")
     assert evidence.scores({"history": rows}, "batch_size", "ms_ssim", batch_size=32).tolist() == [0.7, 0.1]
+
+
+def test_a_grid_under_way_is_judged_by_the_seeds_that_both_cells_have():
+    """A seed of one cell alone has no pair: it neither counts nor spoils the test of the others."""
+    cells = {"gru": [21.0, 20.6], "lstm": [20.0, 20.0, 20.0]}
+    rows = [
+        history("passes", "run_of", {cell: of_seeds}, cell=cell, iterations=1, bpp=0.125).assign(psnr=of_seeds)
+        for cell, of_seeds in cells.items()
+    ]
+    np.testing.assert_allclose(evidence.gru_gain({"history": pd.concat(rows)}, 1), [5.0, 3.0])
