@@ -17,7 +17,7 @@ def results(preset: str) -> str:
     for (study, name), group in final.groupby(["study", final.run.str.partition("-seed-")[0]], sort=False):
         first = group.iloc[0]
         values = parameters.loc[(study, first.run)]
-        setting = ", ".join(f"{field.replace('_', ' ')} {values[field]}" for field in runs.STUDIES[study][1])
+        setting = ", ".join(f"{field.replace('_', ' ')} {_short(values[field])}" for field in runs.STUDIES[study][1])
         means = summary.loc[study, name]
         scores = " | ".join(
             _mean(means.loc[score], n) for score, n in (("psnr", 2), ("ms_ssim", 3), ("report_score", 3))
@@ -93,3 +93,8 @@ def speed() -> str:
 
 def _three_digits(value):
     return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"
+
+
+def _short(value):
+    """300 and not 300.0, whatever other values the column has."""
+    return f"{value:g}" if isinstance(value, float) else value
