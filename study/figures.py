@@ -78,7 +78,7 @@ def _curves(history, study, scores):
     """Training beside validation, a row a score: a thin line a seed, the bold mean, and its 95 % t-interval."""
     rows = history[history.study == study]
     colours = dict(zip(sorted(rows[study].unique()), sns.color_palette("viridis", rows[study].nunique()), strict=True))
-    figure, axes = subplots(len(scores), 2, (7.2, 0.5 + 1.65 * len(scores)), sharex=True, sharey="row")
+    figure, axes = subplots(len(scores), 2, (7.2, 0.5 + 1.4 * len(scores)), sharex=True, sharey="row")
     for axis_row, score in zip(axes.reshape(-1, 2), scores, strict=True):
         for axis, split in zip(axis_row, ("training", "validation"), strict=True):
             for value, group in rows[rows.split == split].groupby(study):

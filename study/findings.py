@@ -12,6 +12,7 @@ from study.canvas import LABELS, setting_name, subplots
 SCORES = ("psnr", "ms_ssim")
 CELLS = {"lstm": "LSTM", "gru": "GRU", "residual_gru": "residual GRU", "associative_lstm": "associative LSTM"}
 PARTS = {"vehicles": "vehicles", "largest_png": "what PNG compresses worst", "smallest_png": "what PNG compresses best"}
+COLUMN = (3.6, 2.6)  # inches; a column of the paper
 COLOURS = sns.color_palette("colorblind")
 
 
@@ -20,19 +21,18 @@ def batch_sizes(history: pd.DataFrame) -> Figure:
     rows = tables.final(history, "batch_size", "equal_steps", "scaled_rate")
     equal, scaled = rows[rows.study == "batch_size"], rows[rows.study == "scaled_rate"]
     unscaled = equal[~equal.batch_size.isin(scaled.batch_size)] if len(scaled) else scaled  # its rate is the same
-    figure, axes = subplots(1, 2, (7.2, 2.3))
-    for axis, score in zip(axes, SCORES, strict=True):
-        lines = [
-            (equal, "equal epochs, as in the report", "o-"),
-            (pd.concat([unscaled, scaled]), "and rate by √(batch size)", "s--"),
-            (rows[rows.study == "equal_steps"], "equal steps", "^-"),
-        ]
-        for (group, label, style), colour, beside in zip(lines, COLOURS, (0.95, 1.0, 1.05), strict=False):
-            group = group.assign(batch_size=group.batch_size * beside)  # so that intervals do not hide each other
-            _line(axis, group, "batch_size", score, colour, label, style)
-        _log_axis(axis, sorted(rows.batch_size.unique()))
-        axis.set(xlabel=LABELS["batch_size"], ylabel=LABELS[score])
-    axes[0].legend(loc="best", fontsize=7.5)
+    figure, (axis,) = subplots(1, 1, COLUMN)
+    lines = [
+        (equal, "equal epochs, as in the report", "o-"),
+        (pd.concat([unscaled, scaled]), "equal epochs, rate by √(batch size)", "s--"),
+        (rows[rows.study == "equal_steps"], "equal steps", "^-"),
+    ]
+    for (group, label, style), colour, beside in zip(lines, COLOURS, (0.95, 1.0, 1.05), strict=False):
+        group = group.assign(batch_size=group.batch_size * beside)  # so that intervals do not hide each other
+        _line(axis, group, "batch_size", "ms_ssim", colour, label, style)
+    _log_axis(axis, sorted(rows.batch_size.unique()))
+    axis.set(xlabel=LABELS["batch_size"], ylabel=LABELS["ms_ssim"])
+    axis.legend(loc="best", fontsize=7.5)
     return figure
 
 
@@ -40,49 +40,52 @@ def train_sizes(history: pd.DataFrame) -> Figure:
     """Figure 13: how a training set ends at equal epochs, and the largest beside others that show as many images."""
     rows = tables.final(history, "train_size", "train_control")
     sizes, controls = rows[rows.study == "train_size"], rows[rows.study == "train_control"]
-    figure, axes = subplots(1, 2, (7.2, 2.3))
-    for axis, score in zip(axes, SCORES, strict=True):
-        _line(axis, sizes, "train_size", score, COLOURS[0], "rotated beyond the originals", "o-")
-        names = [("flip", "flipped beyond the originals", "D"), ("rotation", "originals alone, more epochs", "s")]
-        for (augmentation, label, marker), colour in zip(names, COLOURS[1:], strict=False):
-            group = controls[controls.augmentation == augmentation].assign(train_size=sizes.train_size.max() * 1.12)
-            _line(axis, group, "train_size", score, colour, label, marker)
-        _log_axis(axis, sorted(sizes.train_size.unique()))
-        axis.tick_params(axis="x", rotation=30)
-        axis.set(xlabel=LABELS["train_size"], ylabel=LABELS[score])
-    axes[0].legend(loc="best", fontsize=7.5)
+    figure, (axis,) = subplots(1, 1, COLUMN)
+    _line(axis, sizes, "train_size", "ms_ssim", COLOURS[0], "rotated beyond the originals", "o-")
+    names = [("flip", "flipped beyond the originals", "D"), ("rotation", "originals alone, more epochs", "s")]
+    for (augmentation, label, marker), colour in zip(names, COLOURS[1:], strict=False):
+        group = controls[controls.augmentation == augmentation].assign(train_size=sizes.train_size.max() * 1.12)
+        _line(axis, group, "train_size", "ms_ssim", colour, label, marker)
+    _log_axis(axis, sorted(sizes.train_size.unique()))
+    axis.tick_params(axis="x", rotation=30)
+    axis.set(xlabel=LABELS["train_size"], ylabel=LABELS["ms_ssim"])
+    axis.legend(loc="best", fontsize=7.5)
     return figure
 
 
 def collapse(history: pd.DataFrame) -> Figure:
-    """Figure 14: of many seeds, how many still answer the mean image after three epochs, and where each one stands."""
+    """Figure 14: where each of many seeds stands after three epochs, and how many still answer the mean image."""
     rows = tables.final(history, "collapse")
     groups = list(rows.groupby(["loss", "gain", "schedule"], sort=False))
-    figure, axes = subplots(1, 2, (7.2, 0.7 + 0.24 * max(len(groups), 1)), sharey=True)
+    figure, (axis,) = subplots(1, 1, COLUMN)
     for y, (_, group) in enumerate(groups):
-        share, low, high = statistics.share((group.status == "collapsed").sum(), len(group))
-        axes[0].plot([100 * low, 100 * high], [y, y], color="0.5", lw=2, solid_capstyle="butt")
-        axes[0].plot(100 * share, y, "o", color=COLOURS[0])
-        axes[1].plot(group.psnr, [y] * len(group), "o", color=COLOURS[0], ms=4, alpha=0.5, mec="none")
-    names = [setting_name(group.iloc[0]) for _, group in groups]
-    axes[0].set(yticks=range(len(groups)), yticklabels=names, xlim=(-3, 103), xlabel="collapsed runs, % with interval")
-    axes[1].set(xlabel=f"{LABELS['psnr']} of each")
-    axes[0].invert_yaxis()
+        share, low, high = (100 * x for x in statistics.share((group.status == "collapsed").sum(), len(group)))
+        axis.plot(group.psnr, [y] * len(group), "o", color=COLOURS[0], ms=4, alpha=0.5, mec="none")
+        beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8, "annotation_clip": False}
+        axis.annotate(f"{share:.0f} [{low:.0f}, {high:.0f}]", (1.04, y), **beside)
+    names = [setting_name(group.iloc[0]).replace(", gain", ",\ngain") for _, group in groups]
+    axis.set(xlabel=f"{LABELS['psnr']} of each run", ylim=(len(groups) - 0.5, -0.5))
+    axis.set_yticks(range(len(groups)), names, fontsize=7.5)
+    axis.annotate("collapsed, %", (1.04, 1.0), xycoords="axes fraction", fontsize=8)
     return figure
 
 
 def passes(history: pd.DataFrame) -> Figure:
-    """Figure 15: quality after each pass against the bits so far, by cell and by the passes trained with."""
+    """Figure 15: PSNR after each pass against the bits so far, a line a cell and number of passes trained with."""
     rows = tables.last_epoch(history[(history.study == "passes") & (history.split == "validation")])
-    colours = dict(zip(sorted(rows.iterations.unique()), sns.color_palette("viridis", 4), strict=False))
-    figure, axes = subplots(1, 2, (7.2, 2.3))
-    for axis, score in zip(axes, SCORES, strict=True):
-        for (cell, iterations), group in rows.groupby(["cell", "iterations"], sort=False):
-            label = f"{CELLS[cell]}, {iterations} {'pass' if iterations == 1 else 'passes'}"
-            _line(axis, group, "bpp", score, colours[iterations], label, "o-" if cell == "lstm" else "s--")
-        axis.set(xlabel="bits a pixel", ylabel=LABELS[score])
+    figure, (axis,) = subplots(1, 1, COLUMN)
+    for (cell, group), colour, style, aside in zip(
+        rows.groupby("cell", sort=False), COLOURS, ("o", "s"), (-0.006, 0.006), strict=False
+    ):
+        for _, trained in group.groupby("iterations"):
+            means = trained.groupby("bpp").psnr.mean()
+            axis.plot(means.index + aside, means, color=colour, lw=1.2)
+        ends = group[group.bpp == group.groupby("run").bpp.transform("max")]
+        ends = ends.assign(bpp=ends.bpp + aside)  # so that intervals do not hide each other
+        _line(axis, ends, "bpp", "psnr", colour, CELLS[cell], style)
+    axis.set(xlabel="bits a pixel", ylabel=LABELS["psnr"])
     if len(rows):
-        axes[1].legend(title="trained with", loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7.5)
+        axis.legend(title="marks: all passes made", loc="lower right", fontsize=7.5, title_fontsize=7.5)
     return figure
 
 
@@ -139,13 +142,14 @@ def use(table: pd.DataFrame) -> Figure:
 
 def edges(table: pd.DataFrame) -> Figure:
     """Figure 16: gradient energy of each validation image against how well it comes back; the line: means of tenths."""
-    figure, axes = subplots(1, 2, (7.2, 2.0))
+    figure, axes = subplots(2, 1, (3.5, 3.8), sharex=True)
     tenth = table.gradient_energy.rank(method="first").mul(10 / len(table)).apply(np.ceil)
     means = table.groupby(tenth)[["gradient_energy", *SCORES]].mean()
     for axis, score in zip(axes, SCORES, strict=True):
         axis.plot(table.gradient_energy, table[score], ".", color="0.6", ms=3, alpha=0.5, mec="none", rasterized=True)
-        axis.plot(means.gradient_energy, means[score], "o-", color=COLOURS[0])
-        axis.set(xscale="log", xlabel="gradient energy (squared Sobel)", ylabel=LABELS[score])
+        axis.plot(means.gradient_energy, means[score], "o-", color=COLOURS[0], ms=4)
+        axis.set(xscale="log", ylabel=LABELS[score])
+    axes[-1].set_xlabel("gradient energy (squared Sobel)")
     return figure
 
 

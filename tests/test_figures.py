@@ -121,21 +121,31 @@ def test_protocols_are_drawn_apart_and_the_unscaled_rate_stands_for_the_middle()
             ends("equal_steps", {32: 16.0, 64: 16.5, 128: 16.25}),
         ]
     )
-    axis = findings.batch_sizes(table).axes[0]
+    axis = findings.batch_sizes(table.assign(ms_ssim=table.psnr)).axes[0]
     lines = {container.get_label(): container[0].get_ydata().tolist() for container in axis.containers}
     assert lines == {
         "equal epochs, as in the report": [17.0, 17.5, 17.25],
-        "and rate by √(batch size)": [18.0, 17.5, 18.5],
+        "equal epochs, rate by √(batch size)": [18.0, 17.5, 18.5],
         "equal steps": [16.0, 16.5, 16.25],
     }
 
 
-def test_collapse_is_a_share_with_its_exact_interval():
+def test_collapse_is_a_share_with_its_exact_interval_beside_the_runs():
     table = ends("collapse", {0: 12.0}, loss="l1", gain=1.0, schedule="constant", status="collapsed")
     axis = findings.collapse(table).axes[0]
-    bar, point = axis.lines
-    assert point.get_xdata() == [100] and bar.get_xdata() == pytest.approx([100 * 0.025 ** (1 / 3), 100])
-    assert [text.get_text() for text in axis.get_yticklabels()] == ["L1, gain 1, constant rate"]
+    assert [line.get_xdata().tolist() for line in axis.lines] == [[12.0] * 3]
+    low = 100 * 0.025 ** (1 / 3)
+    assert [text.get_text() for text in axis.texts] == [f"100 [{low:.0f}, 100]", "collapsed, %"]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["L1,\ngain 1, constant rate"]
+
+
+def test_passes_are_lines_of_means_with_a_mark_where_all_passes_are_made():
+    parts = [
+        ends("passes", {8: psnr}, cell="gru", iterations=2, bpp=bpp) for bpp, psnr in {0.125: 18.0, 0.25: 20.0}.items()
+    ]
+    axis = findings.passes(pd.concat(parts)).axes[0]
+    assert axis.lines[0].get_ydata().tolist() == [18.0, 20.0]
+    assert {marks.get_label(): marks[0].get_ydata().tolist() for marks in axis.containers} == {"GRU": [20.0]}
 
 
 def test_cells_have_a_panel_a_rule_and_a_line_a_cell():
