@@ -87,4 +87,6 @@ class Batches(keras.utils.PyDataset):
         chosen = self.order(epoch)[start : start + self.batch_size]
         batch = take(self.images, self.index[chosen], self.versions[chosen], self.augmentation)
         images = np.divide(batch, 255, dtype=np.float32)
-        return images, images
+        # Each in memory of its own: TensorFlow takes over an array's memory as a tensor's, and of one array given twice
+        # makes two tensors, of which either may be overwritten by a result (`images - 0.5`) while the other is in use.
+        return images, images.copy()
