@@ -11,6 +11,7 @@ from keras import ops
 from study.metrics import BLOCK, as_floats, as_images, ms_ssim_terms, same_shape, ssim, ssim_block_map
 
 LOSS_FLOOR = 1e-3
+ROUNDING = 1 / (12 * 255**2)  # the mean squared error of rounding to 8 bits
 WEIGHT_FLOOR = 1e-6  # for images without an error, whose blocks all weigh the same
 
 
@@ -18,7 +19,7 @@ def loss(name):
     """The loss of this name, one of LOSSES, for `codec.compile(loss=...)`.
 
     It takes images (batch, h, w, 3) and reconstructions (batch, n, h, w, 3), one a pass, in [0, 1] and not
-    rounded, and returns a scalar, 0 at best: the mean over images and passes, so that every pass learns and
+    rounded, and returns a scalar, 0 at best: a mean over images and passes, so that every pass learns and
     neither batch size nor n changes its scale. ValueError if there is no such loss.
     """
     if name not in LOSSES:
@@ -36,6 +37,17 @@ def l2_loss(images, reconstructions):
     """The mean squared error."""
     images, reconstructions = _passes(images, reconstructions)
     return ops.mean(ops.square(images - reconstructions))
+
+
+def log_l2_loss(images, reconstructions):
+    """The logarithm of each pass's mean squared error over that of rounding to 8 bits, which is added to it.
+
+    Late passes, of small errors, so weigh as much as the first. The error is that of a batch: the logarithm of each
+    image's own, whose slope is that of the mean PSNR, would favour images that are easy, and learns more slowly.
+    """
+    images, reconstructions = _passes(images, reconstructions)
+    errors = ops.mean(ops.square(images - reconstructions), axis=(0, 2, 3, 4))
+    return ops.mean(ops.log1p(errors / ROUNDING))
 
 
 def ssim_weighted_loss(images, reconstructions):
@@ -80,6 +92,7 @@ LOSSES = {
     "report": report_loss,
     "l1": l1_loss,
     "l2": l2_loss,
+    "log_l2": log_l2_loss,
     "residual": l1_loss,
     "ssim_weighted": ssim_weighted_loss,
 }

@@ -2,6 +2,7 @@
 
 from study.presets import (
     CODEC_BATCH,
+    CODEC_LOSS,
     CODEC_RATE,
     GAIN,
     GAINS,
@@ -70,20 +71,31 @@ def settings_of(p: Preset, study: str) -> list[dict]:
             for n in p.passes
         ],
         "codec": [
-            {**_several_passes(cell, 16), "reconstruction": rule, "learning_rate": p.codec_rate}
+            {**_several_passes(cell, 16), "reconstruction": rule, "learning_rate": p.codec_rate, "loss": CODEC_LOSS}
             for cell, rule in p.codecs
         ],
         "cells": [
-            {**_several_passes(cell, 8), "reconstruction": rule, "epochs": 1}
+            {**_several_passes(cell, 8), "reconstruction": rule, "epochs": 1, "width": p.narrow}
             for cell in p.cells
             for rule in p.reconstructions
         ],
         "codec_recipe": [
-            {**_several_passes("gru", 4), **dict(zip(STUDIES["codec_recipe"][1], recipe, strict=True)), "epochs": 1}
+            {
+                **_several_passes("gru", 4),
+                **dict(zip(STUDIES["codec_recipe"][1], recipe, strict=True)),
+                "epochs": 1,
+                "width": p.narrow,
+            }
             for recipe in p.codec_recipes
         ],
         "part": [
-            {**_several_passes("gru", 4), "data": f"cifar10:{part}", "train_size": PART_SIZE, "epochs": PART_EPOCHS}
+            {
+                **_several_passes("gru", 4),
+                "data": f"cifar10:{part}",
+                "train_size": PART_SIZE,
+                "epochs": PART_EPOCHS,
+                "width": p.narrow,
+            }
             for part in p.parts
         ],
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],

@@ -271,6 +271,16 @@ def test_residual_is_normalised_as_in_the_paper():
     np.testing.assert_allclose(each, beta * total, rtol=1e-6)
 
 
+def test_log_l2_is_the_psnr_that_a_batch_lacks():
+    """In decibels, by scikit-image of the batch as one picture, where the error is far above rounding's."""
+    x, y = map(unit, pairs(32, 32, "jpeg"))
+    passes = np.stack([y, x * 0.5 + 0.2], axis=1)
+    known = [skimage.metrics.peak_signal_noise_ratio(x, passes[:, t], data_range=1) for t in range(2)]
+    rounding = 10 * np.log10(12 * 255**2)
+    lacking = array(losses.loss("log_l2")(x, passes)) * 10 / np.log(10)
+    np.testing.assert_allclose(lacking, rounding - np.mean(known), atol=0.05)
+
+
 def test_ssim_weighted_loss_goes_to_the_worst_blocks():
     """Johnston 2018: weights by SSIM block by block, in float64, constant in the gradient, 1 on average."""
     x, y = map(unit, pairs(32, 32, "jpeg"))
@@ -303,7 +313,8 @@ class TestLoss:
             return root(array(losses.loss(name)(images, reconstructions)))
 
         whole = loss(x, passes)
-        single = [loss(x[i : i + 1], passes[i : i + 1, t : t + 1]) for i in range(3) for t in (0, 1)]
+        parts = [np.s_[:]] if name == "log_l2" else [np.s_[i : i + 1] for i in range(3)]  # the logarithm of a mean
+        single = [loss(x[part], passes[part, t : t + 1]) for part in parts for t in (0, 1)]
         np.testing.assert_allclose(whole, np.mean(single), rtol=1e-5)
         twice = loss(np.repeat(x, 2, axis=0), np.tile(passes, (2, 1, 1, 1, 1))[[0, 3, 1, 4, 2, 5]])
         np.testing.assert_allclose(whole, twice, rtol=1e-5)
@@ -419,7 +430,10 @@ def test_ms_ssim_name():
         (lambda: metrics.to_8_bit(np.zeros(3, np.uint8)), "uint8.*divide 8-bit images by 255"),
         (lambda: losses.loss("l1")(blank(1, 8, 8, 3), blank(1, 8, 8, 3)), "give .batch, n, h, w, 3"),
         (lambda: losses.loss("l1")(blank(1, 8, 8, 3), blank(1, 4, 8, 9, 3)), "8, 8, 3.*8, 9, 3.*crop"),
-        (lambda: losses.loss("psnr"), "no loss 'psnr'; choose one of ms_ssim, report, l1, l2, residual, ssim_weighted"),
+        (
+            lambda: losses.loss("psnr"),
+            "no loss 'psnr'; choose one of ms_ssim, report, l1, l2, log_l2, residual, ssim_weighted",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong_and_what_to_do(call, message):
