@@ -127,6 +127,7 @@ PRESETS = {
         train_size=37812,
         seeds=(0,),
         few_seeds=(0, 1, 2),
+        codec_rate=0.001,  # of the wider networks
         codecs=(("gru", "additive"), ("lstm", "additive")),
         cells=("lstm", "gru", "residual_gru", "associative_lstm"),
         reconstructions=("additive", "one_shot", "residual_scaling"),
