@@ -156,9 +156,9 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_arrays(path: Path, arrays: dict) -> None:
-    """Arrays by name as an .npz without pickles, whole or not at all."""
+    """Arrays by name as a compressed .npz without pickles, whole or not at all."""
     import numpy as np
 
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez_compressed(content, **arrays)
     write(path, content.getvalue())
