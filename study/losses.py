@@ -43,7 +43,7 @@ def log_l2_loss(images, reconstructions):
     """The logarithm of each pass's mean squared error over that of rounding to 8 bits, which is added to it.
 
     Late passes, of small errors, so weigh as much as the first. The error is that of a batch: the logarithm of each
-    image's own, whose slope is that of the mean PSNR, would favour images that are easy, and learns more slowly.
+    image's own, whose slope is that of the mean PSNR, would favour images that are easy.
     """
     images, reconstructions = _passes(images, reconstructions)
     errors = ops.mean(ops.square(images - reconstructions), axis=(0, 2, 3, 4))
