@@ -17,7 +17,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-cluster notebooks lab figures paper check bench plan gpu cluster progress constraints clean
+.PHONY: help study test test-cluster notebooks lab figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Goo
 bench: .venv/.ready ## how fast training is, beside other ways of doing it
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
 	for part in training backends coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
+
+bench-gpu: gpu ## the same on an NVIDIA GPU, in bfloat16, beside PyTorch as it is and compiled
+	$(PIP) -c constraints.txt -e '.[torch]'
+	.venv/bin/python tests/benchmarks/gpu.py
 
 gpu: .venv/.ready ## add TensorFlow's CUDA libraries to .venv (NVIDIA, several GB)
 	$(PIP) -c constraints.txt -e '.[gpu]'

@@ -64,13 +64,16 @@ class Codec(nn.Module):
 class Trainer:
     """Adam on the mean absolute residual of all passes, with the call that Keras' models have."""
 
-    def __init__(self, width, iterations):
-        self.codec, self.iterations = Codec(width), iterations
+    def __init__(self, width, iterations, device="cpu", bfloat16=False, compiled=False):
+        self.codec, self.iterations, self.device = Codec(width).to(device), iterations, device
         self.optimizer = torch.optim.Adam(self.codec.parameters(), 1e-3)
+        self.cast = torch.autocast(device, torch.bfloat16, enabled=bfloat16)
+        self.run = torch.compile(self.codec) if compiled else self.codec
 
     def train_on_batch(self, images, _):
-        images = torch.from_numpy(images).permute(0, 3, 1, 2)
-        loss = (images[:, None] - self.codec(images, self.iterations)).abs().mean()
+        images = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
+        with self.cast:
+            loss = (images[:, None] - self.run(images, self.iterations)).abs().mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
