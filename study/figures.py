@@ -19,6 +19,7 @@ OF_CODECS = {
     "figure_17": ("kodak", rates.kodak),
     "figure_18": ("targets", rates.targets),
     "figure_19": ("photograph", rates.photograph),
+    "figure_23": ("cells", findings.coded_cells),
 }
 
 

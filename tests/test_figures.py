@@ -157,6 +157,24 @@ def test_cells_have_a_panel_a_rule_and_a_line_a_cell():
     assert shown == [{"GRU": [20.0], "LSTM": [19.0]}, {"GRU": [18.0]}]
 
 
+def test_coded_cells_are_drawn_at_the_bits_of_their_files_and_of_their_raw_code():
+    rows = [
+        {
+            "cell": "gru",
+            "reconstruction": "additive",
+            "passes": n,
+            "raw_bpp": n / 8,
+            "file_bpp": n / 10,
+            "psnr": 20.0 + n,
+        }
+        for n in (1, 2)
+    ]
+    (axis,) = findings.coded_cells(pd.DataFrame(rows)).axes
+    raw, coded = axis.lines
+    assert raw.get_xdata().tolist() == [1 / 8, 1 / 4] and coded.get_xdata().tolist() == [1 / 10, 1 / 5]
+    assert raw.get_ydata().tolist() == coded.get_ydata().tolist() == [21.0, 22.0] and coded.get_label() == "GRU"
+
+
 def test_the_reports_values_are_drawn_at_its_own_settings_and_the_mislabelled_one_hollow():
     rows = history(seeds=1).assign(preset="excerpt")
     lines = figures.batch_size_psnr(rows).axes[1].lines
