@@ -72,16 +72,23 @@ def kodak_table(models, images) -> pd.DataFrame:
     return table.assign(bpp=8 * table.file_bytes / table.image.map(pixels.__getitem__))
 
 
-def cells_table(models, images) -> pd.DataFrame:
-    """The rows of `cells.csv`: means over images after each pass of models, by cell, reconstruction and seed."""
-    parts = []
+def cells_table(models, sets) -> pd.DataFrame:
+    """The rows of `cells.csv`: means over images after each pass of models, by cell, reconstruction and seed.
+
+    Args:
+        models: a `study.pretrained.Pretrained` by cell, reconstruction and seed.
+        sets: batches of images, uint8 (m, h, w, 3), by the name of the set.
+    """
+    rows = []
     for (cell, reconstruction, seed), model in models.items():
-        rows = pd.concat([of_recurrent(model, image[None]).assign(pixels=image[..., 0].size) for image in images])
-        for name in ("raw", "payload", "file"):
-            rows[f"{name}_bpp"] = 8 * rows[f"{name}_bytes"] / rows.pixels
-        means = rows.groupby("passes")[["raw_bpp", "payload_bpp", "file_bpp", *SCORES]].mean().reset_index()
-        parts.append(means.assign(cell=cell, reconstruction=reconstruction, seed=seed, n=len(images)))
-    return pd.concat(parts, ignore_index=True)
+        for images, batches in sets.items():
+            found = pd.concat([of_recurrent(model, batch).assign(pixels=batch[0, ..., 0].size) for batch in batches])
+            for name in ("raw", "payload", "file"):
+                found[f"{name}_bpp"] = 8 * found[f"{name}_bytes"] / found.pixels
+            groups = found.groupby("passes")
+            means = groups[["raw_bpp", "payload_bpp", "file_bpp", *SCORES]].mean().assign(n=groups.size()).reset_index()
+            rows.append(means.assign(images=images, cell=cell, reconstruction=reconstruction, seed=seed))
+    return pd.concat(rows, ignore_index=True)
 
 
 def targets_table(models, images) -> pd.DataFrame:

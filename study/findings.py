@@ -93,39 +93,43 @@ def cells(history: pd.DataFrame) -> Figure:
     """Figure 20: PSNR of validation images after each pass, not coded: a panel a reconstruction rule, a line a cell."""
     rows = tables.last_epoch(history[(history.study == "cells") & (history.split == "validation")])
     rules, names = list(rows.reconstruction.unique()), list(rows.cell.unique())
-    figure, axes = _panels(rules)
+    figure, axes = subplots(1, max(len(rules), 1), (7.2, 2.4), sharey=True)
     for axis, rule in zip(axes, rules, strict=False):
         for cell, colour, marker in zip(names, COLOURS, "os^D", strict=False):
             group = rows[(rows.reconstruction == rule) & (rows.cell == cell)]
             _line(axis, group, "bpp", "psnr", colour, CELLS[cell], f"{marker}-")
-        axis.set_xlabel("bits a pixel, not coded")
-    axes[-1].legend(loc="lower right", fontsize=7.5)
+        axis.set(title=rule.replace("_", " "), xlabel="bits a pixel, not coded")
+    axes[0].set_ylabel(LABELS["psnr"])
+    if rules:
+        axes[0].legend(loc="lower right", fontsize=7.5)
     return figure
 
 
 def coded_cells(table: pd.DataFrame) -> Figure:
-    """Figure 23: PSNR of Kodak's images after each pass against the bits of whole files, and dashed those not coded."""
-    rules = list(table.reconstruction.unique())
-    figure, axes = _panels(rules)
-    for axis, rule in zip(axes, rules, strict=True):
-        for (cell, rows), colour in zip(
-            table[table.reconstruction == rule].groupby("cell", sort=False), COLOURS, strict=False
-        ):
+    """Figure 23: PSNR after each pass against the bits of its code, coded and, dashed, as they are.
+
+    A row a set of images, a panel a reconstruction rule, a line a cell.
+    """
+    sets, rules, names = (list(table[name].unique()) for name in ("images", "reconstruction", "cell"))
+    figure, axes = subplots(len(sets), len(rules), (7.2, 0.3 + 2.1 * len(sets)), sharey="row", squeeze=False)
+    panels = (
+        (axis, images, rule)
+        for row, images in zip(axes, sets, strict=True)
+        for axis, rule in zip(row, rules, strict=True)
+    )
+    for axis, images, rule in panels:
+        for cell, colour in zip(names, COLOURS, strict=False):
+            rows = table[(table.images == images) & (table.reconstruction == rule) & (table.cell == cell)]
             means = rows.groupby("passes").mean(numeric_only=True)
             axis.plot(means.raw_bpp, means.psnr, "--", color=colour, lw=1)
-            axis.plot(means.file_bpp, means.psnr, "o-", color=colour, ms=3, lw=1.4, label=CELLS[cell])
-        axis.set_xlabel("bits a pixel, whole file")
-    axes[-1].legend(loc="lower right", fontsize=7.5)
+            axis.plot(means.payload_bpp, means.psnr, "o-", color=colour, ms=3, lw=1.4, label=CELLS[cell])
+        axis.set_title(f"{images}, {rule.replace('_', ' ')}")
+    for axis in axes[-1]:
+        axis.set_xlabel("bits a pixel")
+    for axis in axes[:, 0]:
+        axis.set_ylabel(LABELS["psnr"])
+    axes[0, 0].legend(loc="lower right", fontsize=7.5)
     return figure
-
-
-def _panels(rules):
-    """A panel a reconstruction rule, for PSNR."""
-    figure, axes = subplots(1, max(len(rules), 1), (7.2, 2.4), sharey=True)
-    for axis, rule in zip(axes, rules, strict=False):
-        axis.set_title(rule.replace("_", " "))
-    axes[0].set_ylabel(LABELS["psnr"])
-    return figure, axes
 
 
 def parts(table: pd.DataFrame) -> Figure:

@@ -44,7 +44,9 @@ SCHEMA = {
         "preset claim place wording unit figure region_low region_high estimate low high n over p holm verdict"
     ).split(),
     "kodak": "preset codec setting image raw_bytes payload_bytes file_bytes bpp psnr ssim_blocks ms_ssim".split(),
-    "cells": ("preset cell reconstruction seed passes n raw_bpp payload_bpp file_bpp psnr ssim_blocks ms_ssim".split()),
+    "cells": (
+        "preset images cell reconstruction seed passes n raw_bpp payload_bpp file_bpp psnr ssim_blocks ms_ssim".split()
+    ),
     "targets": (
         "preset codec target n payload_bytes file_bytes psnr psnr_sem ssim_blocks ssim_blocks_sem ms_ssim"
     ).split(),

@@ -65,8 +65,14 @@ def test_rows_of_a_recurrent_codec():
 def test_cells_are_means_over_images():
     small = small_codec()
     short = replace(small, context=context_model(passes=2))
-    table = curves.cells_table({("lstm", "additive", 0): short}, [PICTURE, PICTURE[:, :32]])
-    assert table.passes.tolist() == [1, 2] and table.n.tolist() == [2, 2]
+    sets = {"two": [PICTURE[None], PICTURE[None, :, :32]], "one": [PICTURE[None]]}
+    table = curves.cells_table({("lstm", "additive", 0): short}, sets)
+    assert table[["images", "passes", "n"]].values.tolist() == [
+        ["two", 1, 2],
+        ["two", 2, 2],
+        ["one", 1, 1],
+        ["one", 2, 1],
+    ]
     both = [curves.of_recurrent(short, image[None]) for image in (PICTURE, PICTURE[:, :32])]
     second = [rows[rows.passes == 2].iloc[0] for rows in both]
     assert table.psnr[1] == pytest.approx(np.mean([row.psnr for row in second]))

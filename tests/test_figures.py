@@ -157,22 +157,22 @@ def test_cells_have_a_panel_a_rule_and_a_line_a_cell():
     assert shown == [{"GRU": [20.0], "LSTM": [19.0]}, {"GRU": [18.0]}]
 
 
-def test_coded_cells_are_drawn_at_the_bits_of_their_files_and_of_their_raw_code():
+def test_coded_cells_are_drawn_at_the_bits_of_their_code_coded_and_not():
+    known = {("Kodak", "gru"): 20.0, ("Kodak", "lstm"): 21.0, ("CIFAR-10", "lstm"): 25.0}
     rows = [
-        {
-            "cell": "gru",
-            "reconstruction": "additive",
-            "passes": n,
-            "raw_bpp": n / 8,
-            "file_bpp": n / 10,
-            "psnr": 20.0 + n,
-        }
+        {"images": images, "cell": cell, "reconstruction": "additive", "passes": n}
+        | {"raw_bpp": n / 8, "payload_bpp": n / 10, "psnr": psnr + n}
+        for (images, cell), psnr in known.items()
         for n in (1, 2)
     ]
-    (axis,) = findings.coded_cells(pd.DataFrame(rows)).axes
-    raw, coded = axis.lines
+    kodak, cifar = findings.coded_cells(pd.DataFrame(rows)).axes
+    raw, coded = kodak.lines[:2]
     assert raw.get_xdata().tolist() == [1 / 8, 1 / 4] and coded.get_xdata().tolist() == [1 / 10, 1 / 5]
     assert raw.get_ydata().tolist() == coded.get_ydata().tolist() == [21.0, 22.0] and coded.get_label() == "GRU"
+    assert cifar.get_title() == "CIFAR-10, additive"
+    assert [line.get_ydata().tolist() for line in cifar.lines if line.get_label() == "LSTM"] == [[26.0, 27.0]]
+    colours = [{line.get_label(): line.get_color() for line in axis.lines} for axis in (kodak, cifar)]
+    assert colours[0]["LSTM"] == colours[1]["LSTM"] != colours[0]["GRU"]
 
 
 def test_the_reports_values_are_drawn_at_its_own_settings_and_the_mislabelled_one_hollow():
