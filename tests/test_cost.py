@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from study import cost, data, paths, runs, training
+from study import cost, data, paths, recording, runs, training
 from study.model import CELLS, build_codec
 from study.presets import PRESETS
 
@@ -40,7 +40,7 @@ def test_bytes_are_those_of_a_run_folder(tmp_path, monkeypatch):
     run = replace(runs.plan("smoke", "batch_size")[0], epochs=1, train_size=64)
     checkpoints = []
     monkeypatch.setattr(
-        training.Progress, "finish", lambda progress: checkpoints.append(progress.checkpoint.stat().st_size)
+        recording.Recorder, "finish", lambda recorder: checkpoints.append(recorder.checkpoint.stat().st_size)
     )
     training.train(run)
     monkeypatch.undo()

@@ -63,8 +63,8 @@ ALLOWED = {
     "uses": {"baselines", "curves", "metrics", "statistics", "subsets"},
     "tool": {"bitstream", "compression", "files", "pretrained", "runs"},
     "tables": BASE | {"runs", "statistics"},
-    "training": BASE
-    | {"batches", "data", "devices", "evaluation", "locks", "losses", "metrics", "model", "precision", "runs"},
+    "recording": BASE | {"batches", "devices", "evaluation", "metrics", "precision", "runs"},
+    "training": BASE | {"batches", "data", "devices", "locks", "losses", "model", "precision", "recording", "runs"},
 }
 WITHOUT_KERAS = [
     "__main__",
