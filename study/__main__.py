@@ -3,27 +3,12 @@
 import argparse
 import filecmp
 import os
-import subprocess
 import sys
-from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
-from study import archive, cost, paths, progress, readme, runs, tables, tool
+from study import archive, jobs, paths, progress, readme, runs, tables, tool
 from study.presets import PRESETS
-
-# Notebooks that show a preset, in reading order; those of a study train what its grid has not.
-NOTEBOOKS = (
-    "01_data_preparation",
-    "02_model_build",
-    "03_batch_size_study",
-    "04_train_size_study",
-    "05_qualitative_samples",
-    "06_loss_study",
-    "07_rate_distortion",
-    "08_claims",
-    "09_uses",
-)
 
 
 def main(arguments=None):
@@ -40,10 +25,10 @@ def _parser():
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, command in (
         ("all", everything),
-        ("plan", show_plan),
+        ("plan", jobs.show_plan),
         ("progress", show_progress),
-        ("grid", grid),
-        ("notebooks", notebooks),
+        ("grid", jobs.grid),
+        ("notebooks", jobs.notebooks),
         ("tables", collect),
         ("figures", draw),
         ("paper", print_paper),
@@ -60,7 +45,7 @@ def _parser():
             sub.add_argument("--profile", choices=known, help="run the grid there, not on this machine's cores")
         if name == "all":
             sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
-    for name, command in (("refresh", refresh), ("speed", print_speed)):
+    for name, command in (("refresh", jobs.refresh), ("speed", print_speed)):
         sub = commands.add_parser(name, help=command.__doc__)
         sub.set_defaults(command=command)
     tool.add_commands(commands)
@@ -71,12 +56,12 @@ def _parser():
     sub = commands.add_parser("unpack", help=unpack.__doc__)
     sub.add_argument("archive", type=Path, help="what `pack` has written")
     sub.set_defaults(command=unpack)
-    sub = commands.add_parser("train", help=train_job.__doc__)
+    sub = commands.add_parser("train", help=jobs.train_job.__doc__)
     for name in ("preset", "study", "run"):
         sub.add_argument(name)
     sub.add_argument("log", type=Path, help="where the executed notebook goes")
     sub.add_argument("--own-gpu", action="store_true", help="on a GPU that no other run of this machine has")
-    sub.set_defaults(command=train_job)
+    sub.set_defaults(command=jobs.train_job)
     return parser
 
 
@@ -84,21 +69,10 @@ def everything(options):
     """the whole study: grid, notebooks, tables, figures, paper"""
     if options.fresh:
         os.environ["STUDY_OUTPUT"] = str(paths.FRESH)
-    for step in (grid, notebooks, collect, draw, print_paper):
+    for step in (jobs.grid, jobs.notebooks, collect, draw, print_paper):
         step(options)
     if options.fresh:
         compare(options)
-
-
-def show_plan(options):
-    """what a preset's runs would take that are still to be trained: images, operations, hours, bytes"""
-    planned = runs.plan_all(options.preset)
-    left = tables.missing(options.preset, planned)
-    if left:
-        print(cost.text(left))
-    images = sum(run.images_seen * run.iterations for run in left)
-    done = len(planned) - len(left)
-    print(f"{options.preset}: {len(planned)} runs, {done} finished, {len(left)} to train; {images:,} images x passes")
 
 
 def show_progress(options):
@@ -116,71 +90,6 @@ def unpack(options):
     """put the runs of an archive in their folders here; `tables` then collects them"""
     new, known = archive.unpack(options.archive)
     print(f"{paths.runs()}: {len(new)} runs unpacked, {len(known)} were there already")
-
-
-def grid(options):
-    """train the runs that are missing, side by side, through Snakemake: here, or where a profile says"""
-    show_plan(options)
-    if not tables.missing(options.preset, runs.plan_all(options.preset)):
-        return
-    if options.profile == "local-gpu":
-        from study import launch
-
-        launch.count_gpus()  # said once, not by each job
-    command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
-    command += ["--config", f"preset={options.preset}", "--forcerun", "train"]
-    command += ["--profile", paths.PROFILES / options.profile] if options.profile else ["--cores", options.cores]
-    command += ["--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
-    paths.runs().mkdir(parents=True, exist_ok=True)
-    if subprocess.run([str(part) for part in command]).returncode:
-        raise ValueError(f"Some runs failed; each one's notebook, with the error, is beside it under {paths.runs()}.")
-
-
-def train_job(options):
-    """one run through its study's notebook: what a job of the grid calls"""
-    from study import launch
-
-    planned = {run.id: run for run in runs.plan(options.preset, options.study)}
-    if options.run not in planned:
-        raise ValueError(
-            f"There is no run {options.run!r} in {options.preset}'s {options.study}: {', '.join(planned)}."
-        )
-    run = planned[options.run]
-    notebook, _ = runs.STUDIES[run.study]
-    settings = {"studies": [run.study]} if "studies" in launch.parameters(notebook) else {}
-    settings |= launch.shown(notebook, options.preset) | {"run_ids": [run.id]}
-    with launch.own_gpu() if options.own_gpu and run.devices == 1 else nullcontext():
-        launch.run_notebook(notebook, options.log, settings)
-
-
-def notebooks(options):
-    """execute the notebooks at a preset, unless that was done since its runs last changed"""
-    from study import launch
-
-    collect(options)
-    changed = tables.path(options.preset, "runs").stat().st_mtime
-    for name in _notebooks(options.preset):
-        output = paths.executed_notebooks(options.preset) / f"{name}.ipynb"
-        if not output.exists() or output.stat().st_mtime < changed:
-            print(f"notebook {name}", flush=True)
-            unfinished = output.with_stem(f"{name}.unfinished")
-            launch.run_notebook(name, unfinished, launch.shown(name, options.preset))
-            unfinished.replace(output)
-
-
-def _notebooks(preset):
-    if PRESETS[preset].batch_sizes:
-        return NOTEBOOKS
-    return ("07_rate_distortion", "09_uses") if PRESETS[preset].codecs else ("02_model_build",)
-
-
-def refresh(options):
-    """execute the notebooks at their defaults and store the outputs in them"""
-    from study import launch
-
-    for name in NOTEBOOKS:
-        print(f"notebook {name}", flush=True)
-        launch.refresh(name)
 
 
 def collect(options):
