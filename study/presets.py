@@ -115,7 +115,7 @@ PRESETS = {
         passes=(1, 2, 4, 8),
         residual_ns=(1, 5, 9, 15),
     ),
-    # The codecs that ship with the project; every cell with every rule. Together an evening of two cores.
+    # The codecs that ship with the project; every cell with every rule. An evening of two cores each.
     "codec": Preset(
         data="codec",
         width=1 / 4,
