@@ -111,7 +111,9 @@ def coded_cells(table: pd.DataFrame) -> Figure:
     A row a set of images, a panel a reconstruction rule, a line a cell.
     """
     sets, rules, names = (list(table[name].unique()) for name in ("images", "reconstruction", "cell"))
-    figure, axes = subplots(len(sets), len(rules), (7.2, 0.3 + 2.1 * len(sets)), sharey="row", squeeze=False)
+    figure, axes = subplots(
+        len(sets), len(rules), (7.2, 0.3 + 1.9 * len(sets)), sharex=True, sharey="row", squeeze=False
+    )
     panels = (
         (axis, images, rule)
         for row, images in zip(axes, sets, strict=True)

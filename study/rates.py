@@ -53,13 +53,13 @@ def targets(table: pd.DataFrame) -> Figure:
 
 def photograph(table: pd.DataFrame) -> Figure:
     """Figure 19: a photograph after more and more passes, and as it is."""
-    figure, axes = subplots(2, -(-len(table) // 2), (5.6, 4.3))
+    figure, axes = subplots(2, -(-len(table) // 2), (4.5, 3.5))
     shown = pd.concat([table[table.passes > 0], table[table.passes == 0]])
     for axis, row in zip(axes.flat, shown.itertuples(), strict=True):
         axis.imshow(baselines.decode(base64.b64decode(row.picture_png)))
         passes = "1 pass" if row.passes == 1 else f"{row.passes} passes"
         facts = f"{passes}: {row.file_bytes:,} bytes\n{row.bpp:.2f} bpp, {row.psnr:.1f} dB"
-        axis.set_title(facts if row.passes else f"as it is:\n{row.file_bytes:,} bytes", fontsize=7)
+        axis.set_title(facts if row.passes else f"as it is:\n{row.file_bytes:,} bytes", fontsize=6.5)
         axis.axis("off")
     return figure
 
