@@ -1,5 +1,7 @@
 """Figures of how runs end: final validation scores by setting, each seed a dot, the mean with its 95 % t-interval."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -114,12 +116,7 @@ def coded_cells(table: pd.DataFrame) -> Figure:
     figure, axes = subplots(
         len(sets), len(rules), (7.2, 0.3 + 1.9 * len(sets)), sharex=True, sharey="row", squeeze=False
     )
-    panels = (
-        (axis, images, rule)
-        for row, images in zip(axes, sets, strict=True)
-        for axis, rule in zip(row, rules, strict=True)
-    )
-    for axis, images, rule in panels:
+    for axis, (images, rule) in zip(axes.flat, product(sets, rules), strict=True):
         for cell, colour in zip(names, COLOURS, strict=False):
             rows = table[(table.images == images) & (table.reconstruction == rule) & (table.cell == cell)]
             means = rows.groupby("passes").mean(numeric_only=True)
