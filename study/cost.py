@@ -115,12 +115,13 @@ def operations(run: runs.Run) -> float:
     """Of training and scoring: two a multiplication, and a training step takes three times those of going forwards."""
     first, later = multiplications(run.cell, run.width)
     scored = 2 * _validation(run) * run.epochs
-    return 2 * (3 * run.images_seen + scored) * (first + (run.iterations - 1) * later)
+    later_turns = run.iterations - 1 + run.priming
+    return 2 * (3 * run.images_seen + scored) * (first + later_turns * later)
 
 
 def folder_bytes(run: runs.Run) -> tuple[int, int]:
     """Of a run's folder when it is finished, and of the checkpoint that it also has while it trains, about."""
-    everything, trained = parameters(run.cell, run.width, run.iterations, run.reconstruction)
+    everything, trained = parameters(run.cell, run.width, run.iterations + run.priming, run.reconstruction)
     tables = ROW * run.iterations * (2 * run.epochs + _validation(run))
     return FLOAT * everything + tables, FLOAT * (everything + 2 * trained)  # Adam keeps two figures a weight
 

@@ -42,13 +42,13 @@ class Codec(keras.Model):
     padded by repeating the last row and column, and cropped back.
     """
 
-    def __init__(self, cell, width, reconstruction, activation, iterations, gain, policy, seed):
+    def __init__(self, cell, width, reconstruction, activation, iterations, gain, policy, seed, priming):
         super().__init__(name="codec", dtype=policy, autocast=False)  # images come in as they are
         encoder_cell, decoder_cell = (partial(kind, dtype=policy) for kind in CELLS[cell])
         conv = partial(keras.layers.Conv2D, dtype=policy)
         self.additive = reconstruction != "one_shot"
         self.gain = Gain(dtype=policy, name="gain") if reconstruction == "residual_scaling" else None
-        self.iterations = iterations
+        self.iterations, self.priming = iterations, priming
         self.activation = (
             keras.layers.LeakyReLU(0.01, dtype=policy)
             if activation == "leaky_relu"
@@ -162,28 +162,36 @@ class Codec(keras.Model):
                 residual = residual * gain
 
     def _encode_pass(self, residual, state, training):
-        x = self.activation(self.encoder_conv(ops.cast(residual, self.compute_dtype)))
-        new_state = []
-        for cell, cell_state in zip(self.encoder_cells, state or [None] * len(ENCODER), strict=True):
-            h, cell_state = cell(x, cell_state)
-            x = self.activation(h)
-            new_state.append(cell_state)
-        return self.binarizer(x, training=training), new_state
+        features = self.activation(self.encoder_conv(ops.cast(residual, self.compute_dtype)))
+        for _ in range(self._turns(state)):
+            x, new_state = features, []
+            for cell, cell_state in zip(self.encoder_cells, state or [None] * len(ENCODER), strict=True):
+                h, cell_state = cell(x, cell_state)
+                x = self.activation(h)
+                new_state.append(cell_state)
+            state = new_state
+        return self.binarizer(x, training=training), state
+
+    def _turns(self, state):
+        """How often the cells see what a pass is given: once, in the first pass also as often as they are primed."""
+        return 1 if state else 1 + self.priming
 
     def _gain(self, reconstruction):
         return ops.cast(self.gain(ops.cast(reconstruction, self.compute_dtype)), "float32")
 
     def _decode_pass(self, bits, reconstruction, gain, state):
-        x = self.activation(self.decoder_conv(bits))
-        new_state = []
-        for cell, cell_state in zip(self.decoder_cells, state or [None] * len(DECODER), strict=True):
-            h, cell_state = cell(x, cell_state)
-            x = ops.depth_to_space(self.activation(h), 2)
-            new_state.append(cell_state)
+        features = self.activation(self.decoder_conv(bits))
+        for _ in range(self._turns(state)):
+            x, new_state = features, []
+            for cell, cell_state in zip(self.decoder_cells, state or [None] * len(DECODER), strict=True):
+                h, cell_state = cell(x, cell_state)
+                x = ops.depth_to_space(self.activation(h), 2)
+                new_state.append(cell_state)
+            state = new_state
         decoded = ops.cast(self.output_conv(x), "float32") / 2
         if gain is not None:
             decoded = decoded / gain
-        return decoded + reconstruction if self.additive else decoded, new_state
+        return decoded + reconstruction if self.additive else decoded, state
 
 
 def build_codec(
@@ -195,6 +203,7 @@ def build_codec(
     gain=GAIN,
     policy="float32",
     seed=0,
+    priming=0,
 ):
     """A codec with all its variables made.
 
@@ -210,16 +219,20 @@ def build_codec(
         gain: of the binarizer's first weights, see `study.presets.GAIN`.
         policy: Keras' dtype policy, such as "mixed_bfloat16"; see `study.precision`.
         seed: of the binarizer's noise; the weights' is that of `keras.utils.set_random_seed`.
+        priming: how often the cells of the encoder see the image, and those of the decoder the first bits, before they
+            count: no bits are written for it (hidden-state priming, Johnston et al. 2018, arXiv 1703.10114, sec. 3.1).
 
     Raises:
-        ValueError: a name that is not listed, or a width that leaves a fraction of a channel.
+        ValueError: a name that is not listed, a width that leaves a fraction of a channel, or a priming below 0.
     """
     _expect("cell", cell, CELLS)
     _expect("reconstruction", reconstruction, RECONSTRUCTIONS)
     _expect("activation", activation, ACTIVATIONS)
     if width <= 0 or (32 * width) % 1:
         raise ValueError(f"width={width}: expected a multiple of 1/32, such as 0.125, 0.25 or 1.0.")
-    codec = Codec(cell, width, reconstruction, activation, iterations, gain, policy, seed)
+    if priming < 0:
+        raise ValueError(f"priming={priming}: expected a number of turns before the first pass, 0 for none.")
+    codec = Codec(cell, width, reconstruction, activation, iterations, gain, policy, seed, priming)
     codec.build()
     return codec
 

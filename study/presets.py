@@ -60,6 +60,7 @@ class Preset:
     codecs: tuple[tuple[str, str], ...] = ()  # cell and reconstruction, trained with 16 passes
     cells: tuple[str, ...] = ()  # each with each of `reconstructions`, trained alike
     reconstructions: tuple[str, ...] = ()
+    primings: tuple[int, ...] = ()  # turns before the first pass, of LSTM and GRU trained as `cells` are
     parts: tuple[str, ...] = ()  # of CIFAR-10, see `study.subsets`, each trained on alone
     codec_recipes: tuple[tuple[str, float, str], ...] = ()  # activation, learning rate and loss, for several passes
     recipes: tuple[tuple[float, float, int], ...] = ()  # gain, learning rate and batch size
@@ -131,6 +132,7 @@ PRESETS = {
         codecs=(("gru", "additive"), ("lstm", "additive")),
         cells=("lstm", "gru", "residual_gru", "associative_lstm"),
         reconstructions=("additive", "one_shot", "residual_scaling"),
+        primings=(3,),  # as many as Johnston et al. 2018 have
         parts=("everything", "vehicles", "largest_png", "smallest_png"),
         codec_recipes=(
             *(("linear", rate, "l1") for rate in (0.0005, CODEC_RATE, 0.005)),
@@ -188,6 +190,7 @@ PRESETS["codec-full"] = replace(
     codecs=(("lstm", "additive"), ("gru", "additive")),
     cells=(),
     reconstructions=(),
+    primings=(),
     parts=(),
     codec_recipes=(),
 )

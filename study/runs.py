@@ -21,7 +21,14 @@ from study.settings import STUDIES, seeds_of, settings_of
 FINISHED = ("done", "collapsed", "diverged")
 
 # What the first runs did not have as a parameter is left out of a name at these values, so that they keep theirs.
-FIRST = {"precision": "float32", "schedule": "cosine", "augmentation": "rotation", "steps": 0, "devices": 1}
+FIRST = {
+    "precision": "float32",
+    "schedule": "cosine",
+    "augmentation": "rotation",
+    "steps": 0,
+    "devices": 1,
+    "priming": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Run:
     augmentation: str = "rotation"  # how a training set grows beyond its images, or "flip"
     steps: int = 0  # in all, where the protocol is "equal_steps"; an epoch is then an equal share of them
     devices: int = 1  # between which each batch is shared out
+    priming: int = 0  # turns of the cells before the first pass
 
     @property
     def id(self) -> str:

@@ -27,6 +27,7 @@ STUDIES = {
     "passes": ("07_rate_distortion", ("cell", "iterations")),
     "codec": ("07_rate_distortion", ("cell", "reconstruction")),
     "cells": ("07_rate_distortion", ("cell", "reconstruction")),
+    "priming": ("07_rate_distortion", ("cell", "priming")),
     "codec_recipe": ("07_rate_distortion", ("activation", "learning_rate", "loss")),
     "part": ("09_uses", ("data",)),
     "recipe": ("02_model_build", ("gain", "learning_rate", "batch_size")),
@@ -74,11 +75,8 @@ def settings_of(p: Preset, study: str) -> list[dict]:
             {**_several_passes(cell, 16), "reconstruction": rule, "learning_rate": p.codec_rate, "loss": CODEC_LOSS}
             for cell, rule in p.codecs
         ],
-        "cells": [
-            {**_several_passes(cell, 8), "reconstruction": rule, "epochs": 1, "width": p.narrow}
-            for cell in p.cells
-            for rule in p.reconstructions
-        ],
+        "cells": [{**_briefly(p, cell), "reconstruction": rule} for cell in p.cells for rule in p.reconstructions],
+        "priming": [{**_briefly(p, cell), "priming": turns} for cell in ("lstm", "gru") for turns in p.primings],
         "codec_recipe": [
             {
                 **_several_passes("gru", 4),
@@ -101,6 +99,10 @@ def settings_of(p: Preset, study: str) -> list[dict]:
         "recipe": [dict(zip(STUDIES["recipe"][1], recipe, strict=True)) for recipe in p.recipes],
         "precision": [{"precision": name} for name in p.precisions],
     }[study]
+
+
+def _briefly(p, cell):
+    return {**_several_passes(cell, 8), "epochs": 1, "width": p.narrow}
 
 
 def _several_passes(cell, iterations):

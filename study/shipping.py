@@ -23,7 +23,7 @@ def ship(run, path=None):
     tiles = images[data.fixed_order(len(images))[:TILES]]
     crops = data.random_crops(data.halved_photographs(), *CROPS, seed=run.seed)
     model = context.train([_codes(codec, tiles), _codes(codec, crops)], run.seed)
-    options = {"cell": run.cell, "width": run.width, "reconstruction": run.reconstruction, "activation": run.activation}
+    options = {name: getattr(run, name) for name in ("cell", "width", "reconstruction", "activation", "priming")}
     path = path or paths.PRETRAINED / f"{name(run)}.npz"
     pretrained.save(path, codec, options, model)
     return path

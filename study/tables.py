@@ -77,8 +77,9 @@ def read(preset: str, name: str, published: bool = False) -> pd.DataFrame:
     if not file.exists():
         raise TableError(f"{file} is not there. `make study PRESET={preset}` makes it.")
     table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
-    if set(SCHEMA[name]) - set(table.columns) == {"devices"}:  # written before runs had it
-        table = table.assign(devices=1)[SCHEMA[name]]
+    later = {column: value for column, value in runs.FIRST.items() if column not in table.columns}
+    if set(SCHEMA[name]) == {*table.columns, *later}:  # written before runs had these parameters
+        table = table.assign(**later)[SCHEMA[name]]
     if list(table.columns) != SCHEMA[name]:
         missing = [column for column in SCHEMA[name] if column not in table.columns]
         unknown = [column for column in table.columns if column not in SCHEMA[name]]

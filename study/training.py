@@ -67,7 +67,7 @@ def compiled_codec(run, steps):
     keras.utils.set_random_seed(run.seed)
     with devices.spread(run.devices):
         codec = _codec(run)
-        if run.iterations == 1:
+        if run.iterations + run.priming == 1:
             codec.train_one_pass_only()
         codec.compile(
             _optimizer(run, steps * run.epochs),
@@ -115,5 +115,5 @@ def trained_codec(run):
 
 
 def _codec(run):
-    options = {"activation": run.activation, "iterations": run.iterations, "gain": run.gain, "seed": run.seed}
+    options = {name: getattr(run, name) for name in ("activation", "iterations", "gain", "seed", "priming")}
     return build_codec(run.cell, run.width, run.reconstruction, policy=precision.policy(run.precision), **options)

@@ -160,12 +160,13 @@ def unfold(x):
     return x.reshape(batch, 2 * height, 2 * width, depth // 4)
 
 
-def slow_codec(codec, images, n, additive, slope, values=array, rounding=None):
+def slow_codec(codec, images, n, additive, slope, values=array, rounding=None, priming=0):
     """Codes and reconstructions, not clipped, of images whose sides are multiples of 16.
 
     Args:
         values: gives a variable's weights.
         rounding: what the binarizer adds to its input in each pass; without it, what makes bits of it.
+        priming: how often the cells see the image, and the first code, before they count.
     """
 
     def conv(layer, x):
@@ -187,10 +188,16 @@ def slow_codec(codec, images, n, additive, slope, values=array, rounding=None):
     target = np.float64(images) - 0.5
     residual, total, gain, states, codes, results = target, 0.0, 1.0, {}, [], []
     for t in range(n):
-        features = step(codec.encoder_cells, activate(conv(codec.encoder_conv, residual * gain)), lambda x: x)
+        seen = activate(conv(codec.encoder_conv, residual * gain))
+        for _ in range(priming if t == 0 else 0):
+            step(codec.encoder_cells, seen, lambda x: x)
+        features = step(codec.encoder_cells, seen, lambda x: x)
         code = np.tanh(conv(codec.binarizer.convolution, features))
         code = np.where(code < 0, -1, 1) if rounding is None else code + rounding[t]
-        pixels = step(codec.decoder_cells, activate(conv(codec.decoder_conv, code)), unfold)
+        shown = activate(conv(codec.decoder_conv, code))
+        for _ in range(priming if t == 0 else 0):
+            step(codec.decoder_cells, shown, unfold)
+        pixels = step(codec.decoder_cells, shown, unfold)
         decoded = np.tanh(conv(codec.output_conv, pixels)) / 2 / gain
         total = total + decoded if additive else decoded
         residual = target - total
@@ -219,6 +226,18 @@ def test_codec_is_that_of_the_paper(reconstruction, activation):
     assert 0.02 < np.mean(bits[:, 1:] != bits[:, :-1]) < 0.98  # each pass says something else
     np.testing.assert_array_equal(array(codec.encode(images, iterations=n)), bits)
     np.testing.assert_allclose(array(codec(images, iterations=n)), np.clip(pixels, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("priming", [1, 3])
+def test_primed_cells_have_seen_what_they_are_given_before(priming):
+    """Johnston et al. 2018, sec. 3.1: the first turns leave states, and neither bits nor a picture."""
+    codec, images, n = lively(priming=priming), random_images(32, 48), 3
+    bits, pixels = slow_codec(codec, images, n, additive=True, slope=1.0, priming=priming)
+    unprimed, _ = slow_codec(codec, images, n, additive=True, slope=1.0)
+    assert (bits[:, 0] != unprimed[:, 0]).any()
+    np.testing.assert_array_equal(array(codec.encode(images, iterations=n)), bits)
+    np.testing.assert_allclose(array(codec(images, iterations=n)), np.clip(pixels, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(array(codec.decode(bits)), np.clip(pixels, 0, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("reconstruction, levels", [("additive", [1.0, 1.5, 2.0]), ("one_shot", [1.0, 1.0, 1.0])])
@@ -475,6 +494,7 @@ def test_one_pass_leaves_the_memory_alone(cell):
         ({"width": 0}, "width=0: .* multiple of 1/32"),
         ({"width": -1}, "width=-1: .* multiple of 1/32"),
         ({"width": float("nan")}, "width=nan: .* multiple of 1/32"),
+        ({"priming": -1}, "priming=-1: .* 0 for none"),
     ],
 )
 def test_unknown_options(options, message):
