@@ -163,31 +163,26 @@ class Codec(keras.Model):
 
     def _encode_pass(self, residual, state, training):
         features = self.activation(self.encoder_conv(ops.cast(residual, self.compute_dtype)))
-        for _ in range(self._turns(state)):
-            x, new_state = features, []
-            for cell, cell_state in zip(self.encoder_cells, state or [None] * len(ENCODER), strict=True):
-                h, cell_state = cell(x, cell_state)
-                x = self.activation(h)
-                new_state.append(cell_state)
-            state = new_state
+        x, state = self._run(self.encoder_cells, features, state, lambda x: x)
         return self.binarizer(x, training=training), state
 
-    def _turns(self, state):
-        """How often the cells see what a pass is given: once, in the first pass also as often as they are primed."""
-        return 1 if state else 1 + self.priming
+    def _run(self, cells, features, state, after):
+        """What the cells make of the features, and their states: in one turn, in the first pass after those of priming."""
+        for _ in range(1 if state else 1 + self.priming):
+            x, new_state = features, []
+            for cell, cell_state in zip(cells, state or [None] * len(cells), strict=True):
+                h, cell_state = cell(x, cell_state)
+                x = after(self.activation(h))
+                new_state.append(cell_state)
+            state = new_state
+        return x, state
 
     def _gain(self, reconstruction):
         return ops.cast(self.gain(ops.cast(reconstruction, self.compute_dtype)), "float32")
 
     def _decode_pass(self, bits, reconstruction, gain, state):
         features = self.activation(self.decoder_conv(bits))
-        for _ in range(self._turns(state)):
-            x, new_state = features, []
-            for cell, cell_state in zip(self.decoder_cells, state or [None] * len(DECODER), strict=True):
-                h, cell_state = cell(x, cell_state)
-                x = ops.depth_to_space(self.activation(h), 2)
-                new_state.append(cell_state)
-            state = new_state
+        x, state = self._run(self.decoder_cells, features, state, lambda x: ops.depth_to_space(x, 2))
         decoded = ops.cast(self.output_conv(x), "float32") / 2
         if gain is not None:
             decoded = decoded / gain
