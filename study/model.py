@@ -167,7 +167,7 @@ class Codec(keras.Model):
         return self.binarizer(x, training=training), state
 
     def _run(self, cells, features, state, after):
-        """What the cells make of the features, and their states: in one turn, in the first pass after those of priming."""
+        """What the cells make of the features, and their states: in one turn, in the first pass after priming."""
         for _ in range(1 if state else 1 + self.priming):
             x, new_state = features, []
             for cell, cell_state in zip(cells, state or [None] * len(cells), strict=True):
