@@ -17,7 +17,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-cluster notebooks lab figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test test-cluster test-codec notebooks lab figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,12 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
 	$(PIP) -c constraints.txt -e '.[cluster]'
 	.venv/bin/python -m pytest tests/cluster/check_slurm.py
+
+# Ten minutes a codec that ships. KODAK_DIR names the folder of Kodak's images.
+test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on three engines, mutated files
+	$(PIP) -c constraints.txt -e '.[jax,torch]'
+	.venv/bin/python -m pytest -s tests/codec/check_codec.py
+	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/test_mutations.py
 
 cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Google Batch to .venv
 	$(PIP) -c constraints.txt -e '.[cluster]'
