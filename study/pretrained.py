@@ -75,7 +75,8 @@ def save(path: Path, codec: Codec, options: dict, context: ContextModel) -> None
     """A codec's file, whole or not at all. `options` are those of `build_codec` that it was built with."""
     arrays = {weight.path: np.asarray(weight).astype(np.float16) for weight in codec.weights}
     arrays |= {f"{CONTEXT}{name}": array for name, array in asdict(context).items()}
-    runs.write_arrays(path, arrays | {"options": np.array(json.dumps(options, sort_keys=True))})
+    arrays["options"] = np.array(json.dumps(options, sort_keys=True))
+    runs.write_arrays(path, arrays, compressed=True)
 
 
 def _read(path):

@@ -140,7 +140,9 @@ def log(run: Run, line: str) -> None:
 
 
 def commit() -> str:
-    """The repository's commit, with a plus where files differ from it; empty outside a repository."""
+    """The repository's commit, a plus where files differ from it; of a copy without it, what STUDY_COMMIT says."""
+    if not (paths.ROOT / ".git").exists():
+        return os.environ.get("STUDY_COMMIT", "")
     command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
@@ -163,10 +165,10 @@ def write(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def write_arrays(path: Path, arrays: dict) -> None:
-    """Arrays by name as a compressed .npz without pickles, whole or not at all."""
+def write_arrays(path: Path, arrays: dict, compressed: bool = False) -> None:
+    """Arrays by name as an .npz without pickles, whole or not at all. Compression takes longer than a GPU's epoch."""
     import numpy as np
 
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
+    (np.savez_compressed if compressed else np.savez)(content, **arrays)
     write(path, content.getvalue())
