@@ -2,6 +2,7 @@
 
 from study.presets import (
     CODEC_BATCH,
+    CODEC_GAIN,
     CODEC_LOSS,
     CODEC_RATE,
     GAIN,
@@ -72,7 +73,13 @@ def settings_of(p: Preset, study: str) -> list[dict]:
             for n in p.passes
         ],
         "codec": [
-            {**_several_passes(cell, 16), "reconstruction": rule, "learning_rate": p.codec_rate, "loss": CODEC_LOSS}
+            {
+                **_several_passes(cell, 16),
+                "reconstruction": rule,
+                "learning_rate": p.codec_rate,
+                "loss": CODEC_LOSS,
+                "gain": CODEC_GAIN,
+            }
             for cell, rule in p.codecs
         ],
         "cells": [{**_briefly(p, cell), "reconstruction": rule} for cell in p.cells for rule in p.reconstructions],
