@@ -28,6 +28,7 @@ STUDIES = {
     "passes": ("07_rate_distortion", ("cell", "iterations")),
     "codec": ("07_rate_distortion", ("cell", "reconstruction")),
     "cells": ("07_rate_distortion", ("cell", "reconstruction")),
+    "lstm_gain": ("07_rate_distortion", ("cell", "gain")),
     "priming": ("07_rate_distortion", ("cell", "priming")),
     "codec_recipe": ("07_rate_distortion", ("activation", "learning_rate", "loss")),
     "part": ("09_uses", ("data",)),
@@ -83,6 +84,7 @@ def settings_of(p: Preset, study: str) -> list[dict]:
             for cell, rule in p.codecs
         ],
         "cells": [{**_briefly(p, cell), "reconstruction": rule} for cell in p.cells for rule in p.reconstructions],
+        "lstm_gain": [{**_briefly(p, "lstm"), "gain": gain} for gain in p.lstm_gains],
         "priming": [{**_briefly(p, cell), "priming": turns} for cell in ("lstm", "gru") for turns in p.primings],
         "codec_recipe": [
             {

@@ -35,6 +35,16 @@ def paired(table: pd.DataFrame, field: str, base, column: str) -> pd.DataFrame:
     return result.assign(holm=holm(result.p))
 
 
+def paired_within(table: pd.DataFrame, by: list[str], field: str, base, column: str) -> pd.DataFrame:
+    """`paired` in each group of `by`: these columns, then those of `paired`, `holm` over the tests of all groups."""
+    parts = [
+        paired(group, field, base, column).assign(**dict(zip(by, keys, strict=True)))
+        for keys, group in table.groupby(by)
+    ]
+    result = pd.concat(parts, ignore_index=True)
+    return result.assign(holm=holm(result.p)).set_index(by).reset_index()
+
+
 def zero_mean(values) -> float:
     """The p of the t-test that the values have a mean of 0; not a number with fewer than two values."""
     return float(stats.ttest_1samp(values, 0.0).pvalue) if len(values) > 1 else float("nan")

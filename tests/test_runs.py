@@ -37,7 +37,7 @@ def test_a_plan_has_each_setting_with_each_seed_once(preset):
     scaled = grid.scaled_rates * (len(grid.batch_sizes) - 1)
     seldom = scaled + len(grid.losses) + 2 * len(grid.passes) + len(grid.residual_ns) + len(grid.precisions)
     seldom += len(grid.cells) * len(grid.reconstructions) + len(grid.codec_recipes) + len(grid.parts)
-    seldom += 2 * len(grid.primings)
+    seldom += len(grid.lstm_gains) + 2 * len(grid.primings)
     expected = often * len(grid.seeds) + seldom * len(grid.few_seeds) + len(settings.COLLAPSE) * len(grid.many_seeds)
     assert len({run.id for run in planned}) == len(planned) == expected
 

@@ -36,6 +36,21 @@ def test_differences_are_paired_by_seed():
     assert row.p == row.holm == pytest.approx(stats.ttest_rel(other, base).pvalue)
 
 
+def test_differences_within_groups_are_one_family():
+    """The p of each group's own t-test, the smaller one times two."""
+    values = {("gru", "a"): [1.0, 2.0, 3.0], ("gru", "b"): [1.5, 2.4, 3.6], ("lstm", "a"): [0.0, 0.1, 0.0]}
+    values["lstm", "b"] = [5.0, 5.2, 5.3]
+    rows = [
+        {"cell": cell, "way": way, "seed": seed, "psnr": value}
+        for (cell, way), of_seeds in values.items()
+        for seed, value in enumerate(of_seeds)
+    ]
+    found = statistics.paired_within(pd.DataFrame(rows), ["cell"], "way", "a", "psnr").set_index("cell")
+    ps = {cell: stats.ttest_rel(values[cell, "b"], values[cell, "a"]).pvalue for cell in ("gru", "lstm")}
+    assert found.p.to_dict() == pytest.approx(ps) and ps["lstm"] < ps["gru"] < 0.05
+    assert found.holm.to_dict() == pytest.approx({"gru": ps["gru"], "lstm": 2 * ps["lstm"]})
+
+
 def test_holm_is_the_step_down_of_the_smallest_p():
     """0.01 x 4, then 0.02 x 3, 0.03 x 2, 0.04 x 1, none below the one before; what is no number is not counted."""
     corrected = statistics.holm([0.04, 0.01, np.nan, 0.03, 0.02])
