@@ -118,7 +118,7 @@ PRESETS = {
         passes=(1, 2, 4, 8),
         residual_ns=(1, 5, 9, 15),
     ),
-    # The codecs that ship with the project; every cell with every rule. An evening of two cores each.
+    # The codecs that ship with the project; every cell with every rule. Five hours of two cores.
     "codec": Preset(
         data="codec",
         width=1 / 4,
