@@ -1,10 +1,11 @@
 """Pictures in files: read as they are to be seen, written without loss."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
 from study import runs
 
@@ -30,16 +31,22 @@ def image_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_picture(path: Path) -> tuple[np.ndarray, list[str]]:
+def read_picture(path: Path, check_size=lambda width, height: None) -> tuple[np.ndarray, list[str]]:
     """A picture as it is to be seen, uint8 (h, w, 3) in sRGB, and in words what was changed on the way.
 
     It is turned as its EXIF says, brought from its colour profile to sRGB, and laid on white where it is transparent.
 
     Raises:
-        ValueError: the file does not decode as a picture, or has more than 8 bits a channel.
+        ValueError: the file does not decode as a picture, or has more than 8 bits a channel, or `check_size` raises it:
+            it is called before anything is decoded.
         FileNotFoundError: there is no such file.
     """
-    return _read(path, _as_seen)
+
+    def checked(image):
+        check_size(*image.size)
+        return _as_seen(image)
+
+    return _read(path, checked)
 
 
 def read_pixels(path: Path) -> np.ndarray:
@@ -63,11 +70,14 @@ def _read(path, use):
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}")
     try:
-        with Image.open(path) as image:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            Image.open(path) as image,
+        ):
             if image.mode.startswith(("I", "F")):  # Pillow would clip these to 255 without a word
                 raise ValueError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
             return use(image)
-    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path} does not decode as an image ({error}); repair or remove it") from error
 
 

@@ -32,7 +32,7 @@ def compress(options):
     model = pretrained.load(options.model or pretrained.DEFAULT)
 
     def work(source, target):
-        picture, notes = files.read_picture(source)
+        picture, notes = files.read_picture(source, bitstream.check_size)
         done = compression.compress(model, picture, options.iterations, options.bpp, options.psnr)
         runs.write(target, done.file)
         height, width, _ = picture.shape

@@ -1,10 +1,13 @@
 """Pictures are read as they are to be seen, and what that took is said."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from study import files
+from study import bitstream, files
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -96,6 +99,19 @@ def test_cmyk_and_animations(tmp_path):
 def test_more_than_8_bits_are_refused(tmp_path):
     with pytest.raises(ValueError, match="more than 8 bits"):
         files.read_picture(saved(tmp_path, Image.fromarray(np.full((4, 4), 40_000, np.uint16))))
+
+
+@pytest.mark.parametrize(
+    ("side", "message"), [(6_000, "6000x6000 pixels"), (10_000, "exceeds limit"), (30_000, "exceeds limit")]
+)
+def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, side, message):
+    """The file is a PNG's header alone: decoding it would fail otherwise, and take gigabytes if it were whole."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    end = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\r" + chunk + struct.pack(">I", zlib.crc32(chunk)) + end)
+    with pytest.raises(ValueError, match=message):
+        files.read_picture(path, bitstream.check_size)
 
 
 def test_what_is_no_picture(tmp_path):
