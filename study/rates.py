@@ -53,7 +53,7 @@ def targets(table: pd.DataFrame) -> Figure:
 
 def photograph(table: pd.DataFrame) -> Figure:
     """Figure 19: a photograph after more and more passes, and as it is."""
-    figure, axes = subplots(2, -(-len(table) // 2), (4.5, 3.5))
+    figure, axes = subplots(2, -(-len(table) // 2), (4.3, 3.4))
     shown = pd.concat([table[table.passes > 0], table[table.passes == 0]])
     for axis, row in zip(axes.flat, shown.itertuples(), strict=True):
         axis.imshow(baselines.decode(base64.b64decode(row.picture_png)))
