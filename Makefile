@@ -68,7 +68,7 @@ test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupte
 # Ten minutes a codec that ships. KODAK_DIR names the folder of Kodak's images.
 test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on three engines, mutated files
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
-	.venv/bin/python -m pytest -s tests/codec/check_codec.py
+	.venv/bin/python -m pytest -s tests/check_codec.py
 	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/test_mutations.py
 
 cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Google Batch to .venv

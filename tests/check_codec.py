@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
+from test_pretrained import decode_elsewhere
 
-from study import bitstream, compression, curves, files, paths, pretrained
+from study import bitstream, compression, curves, files, pretrained
 
 NAMES = pretrained.names()
 RATE = 0.5  # bits a pixel
@@ -30,7 +31,7 @@ def study(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
-    """Kodak's 24 images, and crops or enlargements of them at sizes that are no multiple of 16."""
+    """Kodak's 24 images, and some of them scaled to other sizes."""
     folder = tmp_path_factory.mktemp("photographs")
     images = curves.kodak()
     for name, image in zip(curves.KODAK, images, strict=True):
@@ -62,17 +63,6 @@ def test_compressed_here_and_decompressed_elsewhere(name, photographs, tmp_path)
     print(f"\n{name}: {len(rates)} images as promised, {np.median(rates):.3f} bpp in the middle")
 
 
-DECODE = """
-import sys, pathlib, numpy as np
-from study import bitstream, compression, pretrained
-model = pretrained.load(sys.argv[1])
-for path in sorted(pathlib.Path(sys.argv[2]).glob("*.rnn")):
-    file = path.read_bytes()
-    bits = np.stack(compression.decode_bits(model.context, *bitstream.read(file)))
-    np.savez(path.with_suffix(".npz"), bits=bits, picture=compression.decompress(model, file))
-"""
-
-
 @pytest.fixture(scope="module", params=NAMES)
 def written(request, tmp_path_factory):
     """Parts of photographs of many sizes in up to 16 passes, compressed by TensorFlow: their bits and pictures."""
@@ -91,8 +81,7 @@ def written(request, tmp_path_factory):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_engines_decode_the_same_bits_and_nearly_the_same_pictures(backend, written):
     name, folder, expected = written
-    environment = {"KERAS_BACKEND": backend, "PYTHONPATH": str(paths.ROOT), "PATH": ""}
-    subprocess.run([sys.executable, "-c", DECODE, name, folder], env=environment, check=True)
+    decode_elsewhere(backend, name, folder)
     differing = pixels = 0
     for key, (bits, picture) in expected.items():
         with np.load(folder / f"{key}.npz") as other:
