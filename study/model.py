@@ -215,7 +215,7 @@ def build_codec(
         policy: Keras' dtype policy, such as "mixed_bfloat16"; see `study.precision`.
         seed: of the binarizer's noise; the weights' is that of `keras.utils.set_random_seed`.
         priming: how often the cells of the encoder see the image, and those of the decoder the first bits, before they
-            count: no bits are written for it (hidden-state priming, Johnston et al. 2018, arXiv 1703.10114, sec. 3.1).
+            count: no bits are written for it (hidden-state priming, Johnston et al. 2018, arXiv 1703.10114).
 
     Raises:
         ValueError: a name that is not listed, a width that leaves a fraction of a channel, or a priming below 0.

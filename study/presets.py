@@ -135,7 +135,7 @@ PRESETS = {
         cells=("lstm", "gru", "residual_gru", "associative_lstm"),
         reconstructions=("additive", "one_shot", "residual_scaling"),
         lstm_gains=(CODEC_GAIN,),
-        primings=(3,),  # as many as Johnston et al. 2018 have
+        primings=(3,),
         parts=("everything", "vehicles", "largest_png", "smallest_png"),
         codec_recipes=(
             *(("linear", rate, "l1") for rate in (0.0005, CODEC_RATE, 0.005)),

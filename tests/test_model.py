@@ -230,7 +230,7 @@ def test_codec_is_that_of_the_paper(reconstruction, activation):
 
 @pytest.mark.parametrize("priming", [1, 3])
 def test_primed_cells_have_seen_what_they_are_given_before(priming):
-    """Johnston et al. 2018, sec. 3.1: the first turns leave states, and neither bits nor a picture."""
+    """Johnston et al. 2018: the first turns leave states, and neither bits nor a picture."""
     codec, images, n = lively(priming=priming), random_images(32, 48), 3
     bits, pixels = slow_codec(codec, images, n, additive=True, slope=1.0, priming=priming)
     unprimed, _ = slow_codec(codec, images, n, additive=True, slope=1.0)
