@@ -3,124 +3,164 @@
 import argparse
 import filecmp
 import os
+import shutil
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
-from study import archive, jobs, paths, progress, readme, runs, tables, tool
-from study.presets import PRESETS
+from study.codec import command_line
+from study.experiments import runs, tables
+from study.experiments.presets import DEFAULT, PRESETS, PUBLISHED
+from study.ground import paths
+from study.ground.errors import StudyError
+
+PROFILES = ("googlebatch", "kubernetes", "local-gpu", "slurm")  # folders of profiles/
 
 
 def main(arguments=None):
+    """Runs one command. What a person can mend is one line and exit code 2; any other exception keeps its traceback."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command not in command_line.COMMANDS:
+            paths.need_repository()
         options.command(options)
-    except (ValueError, OSError) as error:
+    except (StudyError, OSError) as error:
+        if os.environ.get("STUDY_TRACEBACK"):
+            raise
         print(f"study: {error}", file=sys.stderr)
         sys.exit(2)
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m study",
+        description="Recurrent image compression, as a study.",
+        epilog="STUDY_TRACEBACK=1 in the environment shows where an error came from.",
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
+    command_line.add_commands(commands)
+
+    def add(name, command, preset=True):
+        sub = commands.add_parser(name, help=command.__doc__)
+        sub.set_defaults(command=command)
+        if preset:
+            sub.add_argument("--preset", default=DEFAULT, choices=PRESETS)
+        return sub
+
+    for name, command in (("all", everything), ("grid", train_missing)):
+        sub = add(name, command)
+        sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side on this machine")
+        sub.add_argument("--profile", choices=PROFILES, help="train there, not on this machine's cores")
+        if name == "all":
+            sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
     for name, command in (
-        ("all", everything),
-        ("plan", jobs.show_plan),
+        ("plan", show_plan),
         ("progress", show_progress),
-        ("grid", jobs.grid),
-        ("notebooks", jobs.notebooks),
-        ("tables", collect),
+        ("notebooks", execute_notebooks),
         ("figures", draw),
         ("paper", print_paper),
         ("results", print_results),
         ("check", check_tables),
         ("ship", ship),
     ):
-        sub = commands.add_parser(name, help=command.__doc__)
-        sub.add_argument("--preset", default="laptop", choices=PRESETS)
-        sub.set_defaults(command=command)
-        if name in ("all", "grid"):
-            sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side on this machine")
-            known = sorted(folder.name for folder in paths.PROFILES.iterdir() if folder.is_dir())
-            sub.add_argument("--profile", choices=known, help="run the grid there, not on this machine's cores")
-        if name == "all":
-            sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
-    for name, command in (("refresh", jobs.refresh), ("speed", print_speed)):
-        sub = commands.add_parser(name, help=command.__doc__)
-        sub.set_defaults(command=command)
-    tool.add_commands(commands)
-    sub = commands.add_parser("pack", help=pack.__doc__)
-    sub.add_argument("--preset", default="laptop", choices=PRESETS)
-    sub.add_argument("archive", type=Path, help="the .tar.gz to write")
-    sub.set_defaults(command=pack)
-    sub = commands.add_parser("unpack", help=unpack.__doc__)
-    sub.add_argument("archive", type=Path, help="what `pack` has written")
-    sub.set_defaults(command=unpack)
-    sub = commands.add_parser("train", help=jobs.train_job.__doc__)
-    for name in ("preset", "study", "run"):
-        sub.add_argument(name)
-    sub.add_argument("log", type=Path, help="where the executed notebook goes")
+        add(name, command)
+    add("tables", collect).add_argument("--drop", action="store_true", help="let rows go that the grid has no more")
+    sub = add("train", train, preset=False)
+    sub.add_argument("preset", choices=PRESETS, metavar="preset")
+    sub.add_argument("run", help="its id, as `plan` and the tables have it")
     sub.add_argument("--own-gpu", action="store_true", help="on a GPU that no other run of this machine has")
-    sub.set_defaults(command=jobs.train_job)
+    add("pack", pack).add_argument("archive", type=Path, help="the .tar.gz to write")
+    add("unpack", unpack, preset=False).add_argument("archive", type=Path, help="what `pack` has written")
+    add("refresh", refresh, preset=False)
+    add("speed", print_speed, preset=False)
     return parser
 
 
 def everything(options):
-    """the whole study: grid, notebooks, tables, figures, paper"""
+    """the whole study: grid, tables, notebooks, figures, paper"""
     if options.fresh:
+        shutil.rmtree(paths.FRESH, ignore_errors=True)
         os.environ["STUDY_OUTPUT"] = str(paths.FRESH)
-    for step in (jobs.grid, jobs.notebooks, collect, draw, print_paper):
+    for step in (train_missing, collect, execute_notebooks, draw, print_paper):
         step(options)
     if options.fresh:
         compare(options)
 
 
+def show_plan(options):
+    """what a preset's runs would take that are still to be trained: images, operations, hours, bytes"""
+    from study.grid import jobs
+
+    jobs.show_plan(options.preset)
+
+
 def show_progress(options):
     """how far a preset's grid is: done, running, failed, left, and when it will end"""
+    from study.grid import progress
+
     print(progress.text(options.preset, datetime.now()))
 
 
-def pack(options):
-    """write a preset's finished runs into one archive, to carry them to another machine"""
-    packed = archive.pack(options.preset, options.archive)
-    print(f"{options.archive}: {len(packed)} of {len(runs.plan_all(options.preset))} runs of {options.preset}")
+def train_missing(options):
+    """train the runs that are missing, side by side, through Snakemake: here, or where a profile says"""
+    from study.grid import jobs
+
+    jobs.train_missing(options.preset, options.cores, options.profile)
 
 
-def unpack(options):
-    """put the runs of an archive in their folders here; `tables` then collects them"""
-    new, known = archive.unpack(options.archive)
-    print(f"{paths.runs()}: {len(new)} runs unpacked, {len(known)} were there already")
+def train(options):
+    """train one run in this process: what a job of the grid calls"""
+    from study.grid import gpus, notebooks
+
+    run = runs.find(options.preset, options.run)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line per epoch, no bar
+    notebooks.one_thread()
+    with gpus.own_gpu() if options.own_gpu else nullcontext():
+        from study import training
+
+        print(run.id, training.train(run))
 
 
 def collect(options):
     """collect the finished runs into results/<preset>/"""
-    tables.collect(options.preset)
+    tables.collect(options.preset, getattr(options, "drop", False))
+
+
+def execute_notebooks(options):
+    """execute the notebooks at a preset, those that changed or whose code or runs did"""
+    from study.grid import notebooks
+
+    notebooks.execute_all(options.preset)
+
+
+def refresh(options):
+    """execute the notebooks at their defaults and store the outputs in them"""
+    from study.grid import notebooks
+
+    for name in notebooks.names():
+        print(f"notebook {name}", flush=True)
+        notebooks.refresh(name)
 
 
 def draw(options):
     """redraw the figures of a preset from its tables"""
-    from study import figures
+    from study.reporting import figures
 
-    print("figures:", ", ".join(figures.draw_all(options.preset)))
+    print(f"figures in {paths.figures(options.preset)}: {', '.join(figures.draw_all(options.preset))}")
 
 
 def print_paper(options):
-    """print paper/report.pdf from the tables and figures of a preset"""
-    if not PRESETS[options.preset].batch_sizes:
-        return  # the paper is about the report's studies
-    import typst
+    """print the paper of a preset from its tables and figures"""
+    if PRESETS[options.preset].batch_sizes:  # the paper is about the report's studies
+        from study.reporting import paper
 
-    # Typst reads only below its root; figures and tables may lie elsewhere than the text, see STUDY_OUTPUT.
-    inputs = {"preset": options.preset, "output": str(paths.output())}
-    # Only the fonts that Typst brings along, so that the same tables give the same file on every machine.
-    pdf = typst.compile(str(paths.PAPER_SOURCE), root="/", sys_inputs=inputs, ignore_system_fonts=True)
-    runs.write(paths.paper(), pdf)
-    print(f"paper: {paths.paper()}")
+        print(f"paper: {paper.print_pdf(options.preset)}")
 
 
 def ship(options):
     """write the files of weights of the finished runs of the study `codec`, each with its context model"""
-    from study import shipping
+    from study.codec import shipping
 
     for run in runs.plan(options.preset, "codec"):
         if runs.finished(run):
@@ -129,35 +169,61 @@ def ship(options):
 
 def check_tables(options):
     """check the tables of a preset against their schema and the runs that they name"""
-    from study import check
+    from study.experiments import check
 
     if found := check.problems(options.preset):
-        raise ValueError(f"The tables of {options.preset} have {len(found)} problems:\n" + "\n".join(found))
-    planned = runs.plan_all(options.preset)
+        raise StudyError(f"The tables of {options.preset} have {len(found)} problems:\n" + "\n".join(found))
+    planned = runs.plan(options.preset)
     left = len(tables.missing(options.preset, planned))
     print(f"{options.preset}: tables in order, {len(planned) - left} of {len(planned)} runs in them")
 
 
 def print_results(options):
-    """print the README's tables: results and verdicts, or what the codecs make of as many bytes"""
-    if PRESETS[options.preset].codecs:
-        print(readme.codecs(options.preset))
+    """print README's tables: results and verdicts, or what the codecs make of as many bytes"""
+    from study.reporting import markdown
+
+    if PRESETS[options.preset].batch_sizes:
+        print(markdown.results(options.preset), markdown.verdicts(options.preset), sep="\n\n")
     else:
-        print(readme.results(options.preset), readme.verdicts(options.preset), sep="\n\n")
+        print(markdown.codecs(options.preset))
 
 
 def print_speed(options):
-    """print the README's table of `make bench`"""
-    print(readme.speed())
+    """print README's table of `make bench`"""
+    from study.reporting import markdown
+
+    print(markdown.speed())
+
+
+def pack(options):
+    """write a preset's finished runs into one archive, to carry them to another machine"""
+    from study.grid import archive
+
+    packed = archive.pack(options.preset, options.archive)
+    print(f"{options.archive}: {len(packed)} of {len(runs.plan(options.preset))} runs of {options.preset}")
+
+
+def unpack(options):
+    """put the runs of an archive in their folders here; `tables` then collects them"""
+    from study.grid import archive
+
+    new, known = archive.unpack(options.archive)
+    print(f"{paths.runs()}: {len(new)} runs unpacked, {len(known)} were there already")
 
 
 def compare(options):
     """Says which tables of a fresh study differ from the tracked ones; clock times stand in runs.csv alone."""
+    if options.preset not in PUBLISHED:
+        print(f"The tables of {options.preset} are not tracked, so there is nothing to compare the fresh ones with.")
+        return
     tracked, fresh = paths.published_tables(options.preset), paths.tables(options.preset)
     names = sorted(path.name for path in fresh.glob("*.csv") if path.name != "runs.csv")
     different = [name for name in names if not _same(tracked / name, fresh / name)]
     if different:
-        raise ValueError(f"{', '.join(different)} in {fresh} differ from those in {tracked}.")
+        raise StudyError(
+            f"{', '.join(different)} in {fresh} differ from those in {tracked}. Compare them by `git diff --no-index`: "
+            "another machine or number of threads changes last digits, changed code more."
+        )
     print(f"fresh tables equal the tracked ones: {', '.join(names)}")
 
 

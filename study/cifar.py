@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from study.ground.errors import StudyError
+
 # The md5 sums are those that the authors publish for the original files, as torchvision lists them. Beside
 # each stands how many of the file's leading images belong to the excerpt.
 TRAIN_FILES = {
@@ -55,8 +57,8 @@ ARRAY_GLOBALS = {
 def read_full() -> tuple[np.ndarray, np.ndarray]:
     """All of CIFAR-10, then all of CIFAR-100: uint8 (100000, 32, 32, 3) for training, (20000, ...) for test.
 
-    Raises `FileNotFoundError` where a file is missing, `ConnectionError` where the download fails and
-    `ValueError` where a file is not the original, which is seen before anything is unpickled.
+    Raises `StudyError` where a file is missing, the download fails or a file is not the original, which is seen before
+    anything is unpickled.
     """
     train = [_read(file, md5=md5) for file, (md5, _) in TRAIN_FILES.items()]
     test = [_read(file, md5=md5) for file, (md5, _) in TEST_FILES.items()]
@@ -67,14 +69,14 @@ def read_excerpt() -> tuple[np.ndarray, np.ndarray]:
     """The leading images of each file: uint8 (9453, 32, 32, 3) for training and (1933, 32, 32, 3) for test.
 
     A full archive and a folder that holds these images only give the same arrays. Errors as in `read_full`,
-    and `ValueError` where a file has fewer images or other pixels than the excerpt.
+    and where a file has fewer images or other pixels than the excerpt.
     """
     train = np.concatenate([_leading(file, count) for file, (_, count) in TRAIN_FILES.items()])
     test = np.concatenate([_leading(file, count) for file, (_, count) in TEST_FILES.items()])
     for what, stored, expected in (("training", train, EXCERPT_TRAIN), ("test", test, EXCERPT_TEST)):
         found = hashlib.sha256(stored).hexdigest()
         if found != expected:
-            raise ValueError(
+            raise StudyError(
                 f"The {what} images read for the CIFAR excerpt are not the published ones: the sha256 of "
                 f"their pixels is {found}, expected {expected}. {REMEDY}"
             )
@@ -85,7 +87,7 @@ def read_labelled_excerpt() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.nda
     """CIFAR-10's part of the excerpt, training and test: images as in `read_excerpt`, and their classes.
 
     uint8 (8336, 32, 32, 3) with int64 (8336,), and (1017, ...). Classes are CIFAR-10's, from 0, airplane, to 9, truck.
-    Errors as in `read_excerpt`, and `ValueError` where a file has no classes.
+    Errors as in `read_excerpt`, and where a file has no classes.
     """
     parts = []
     for images, files in zip(read_excerpt(), (TRAIN_FILES, TEST_FILES), strict=True):
@@ -107,24 +109,23 @@ class ArrayUnpickler(pickle.Unpickler):
 def read_pixels(path: Path, md5: str | None = None) -> np.ndarray:
     """The pixels of one CIFAR file as stored: uint8 (n, 3072), 1,024 red, green and blue values, row by row.
 
-    Given an md5, the file must have it, or `ValueError` is raised before it is unpickled. It is also raised
-    where the file is damaged, asks for more than arrays or is no CIFAR file. A missing one:
-    `FileNotFoundError`.
+    Given an md5, the file must have it, or `StudyError` is raised before it is unpickled. It is also raised where the
+    file is missing or damaged, asks for more than arrays or is no CIFAR file.
     """
     content = _content(path, md5)
     pixels = content.get(b"data") if isinstance(content, dict) else None
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
-        raise ValueError(f'{path} is no CIFAR file: it has no b"data" of uint8 (n, 3072). {REMEDY}')
+        raise StudyError(f'{path} is no CIFAR file: it has no b"data" of uint8 (n, 3072). {REMEDY}')
     return pixels
 
 
 def _content(path, md5=None):
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing. {REMEDY}")
+        raise StudyError(f"{path} is missing. {REMEDY}")
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         if md5 and found != md5:
-            raise ValueError(
+            raise StudyError(
                 f"{path} is damaged, or not the original file: its md5 is {found}, expected {md5}. {REMEDY} "
                 'For a folder that holds only the excerpt, choose the data "excerpt".'
             )
@@ -132,7 +133,7 @@ def _content(path, md5=None):
         try:
             return ArrayUnpickler(file, encoding="bytes").load()
         except Exception as error:  # a damaged pickle raises almost anything
-            raise ValueError(f"{path} could not be read as a CIFAR file: {error}. {REMEDY}") from error
+            raise StudyError(f"{path} could not be read as a CIFAR file: {error}. {REMEDY}") from error
 
 
 def _path(file: str) -> Path:
@@ -148,14 +149,14 @@ def _read(file: str, md5: str | None = None) -> np.ndarray:
 def _labels(file: str) -> np.ndarray:
     labels = np.asarray(_content(_path(file)).get(b"labels", ()))
     if labels.ndim != 1 or labels.dtype.kind != "i" or not set(labels) <= set(range(10)):
-        raise ValueError(f'{file} has no b"labels" from 0 to 9. {REMEDY}')
+        raise StudyError(f'{file} has no b"labels" from 0 to 9. {REMEDY}')
     return labels
 
 
 def _leading(file: str, count: int) -> np.ndarray:
     pixels = _read(file)
     if len(pixels) < count:
-        raise ValueError(
+        raise StudyError(
             f"{file} holds {len(pixels):,} images, but the CIFAR excerpt takes its first {count:,}. {REMEDY}"
         )
     return pixels[:count]
@@ -169,7 +170,7 @@ def _download(archive: str) -> Path:
     try:
         return Path(keras.utils.get_file(f"{archive}-target", origin, extract=True, file_hash=sha256))
     except Exception as error:  # get_file raises a bare Exception where the network fails
-        raise ConnectionError(
+        raise StudyError(
             f"{origin} could not be downloaded ({error}), and CIFAR_DIR is not set. Connect, or unpack both "
             'archives elsewhere and name their folder in CIFAR_DIR; the data "photographs" need no download.'
         ) from error

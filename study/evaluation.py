@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from study import metrics
-from study.model import BPP
+from study.architecture import BPP
 
 SCORES = ("psnr", "ssim", "ms_ssim", "report_score", "residual_l1")
 SCORE_BATCH = 256  # images at a time

@@ -8,6 +8,7 @@ from functools import partial
 
 from keras import ops
 
+from study.ground.errors import StudyError
 from study.metrics import BLOCK, as_floats, as_images, ms_ssim_terms, same_shape, ssim, ssim_block_map
 
 LOSS_FLOOR = 1e-3
@@ -20,10 +21,10 @@ def loss(name):
 
     It takes images (batch, h, w, 3) and reconstructions (batch, n, h, w, 3), one a pass, in [0, 1] and not
     rounded, and returns a scalar, 0 at best: a mean over images and passes, so that every pass learns and
-    neither batch size nor n changes its scale. ValueError if there is no such loss.
+    neither batch size nor n changes its scale. StudyError if there is no such loss.
     """
     if name not in LOSSES:
-        raise ValueError(f"There is no loss {name!r}; choose one of {', '.join(LOSSES)}.")
+        raise StudyError(f"There is no loss {name!r}; choose one of {', '.join(LOSSES)}.")
     return LOSSES[name]
 
 
@@ -79,7 +80,7 @@ def ms_ssim_loss(images, reconstructions):
     The product counts terms under LOSS_FLOOR as the floor, and what they lack of it is added, weighted as
     there. So it equals the metric where all terms reach the floor, is at most about 2, and falls as any term
     rises; the metric is flat where one is negative, as in 40 % of the channels of CIFAR images beside random
-    8x8 blocks. ValueError as `ms_ssim`.
+    8x8 blocks. StudyError as `ms_ssim`.
     """
     terms, weights = ms_ssim_terms(*_flat(images, reconstructions))
     floored = ops.maximum(terms, LOSS_FLOOR)
@@ -104,7 +105,7 @@ def _passes(images, reconstructions):
     images, reconstructions = as_images(images), as_floats(reconstructions)
     shape = tuple(reconstructions.shape)
     if len(shape) != 5:
-        raise ValueError(f"Reconstructions have shape {shape}; give (batch, n, h, w, 3), n passes.")
+        raise StudyError(f"Reconstructions have shape {shape}; give (batch, n, h, w, 3), n passes.")
     same_shape(images.shape, shape[:1] + shape[2:])
     return images[:, None], reconstructions
 

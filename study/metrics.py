@@ -2,7 +2,7 @@
 
 Images are floats in [0, 1], shaped (batch, h, w, 3), h and w known. Only `psnr` rounds to 8 bits by itself: a loss must
 not, and images whose scores are published go through `to_8_bit` first. What is no image, or does not
-match its partner, raises ValueError everywhere.
+match its partner, raises StudyError everywhere.
 
 W03, W04: Wang et al., "Multi-Scale Structural Similarity for Image Quality Assessment", 2003, and "Image
 Quality Assessment: From Error Visibility to Structural Similarity", 2004. T15, T17: Toderici et al., arXiv
@@ -14,6 +14,8 @@ import math
 
 import keras
 from keras import ops
+
+from study.ground.errors import StudyError
 
 K1, K2 = 0.01, 0.03  # W04, sec. III-C
 SIGMA = 1.5  # W04, sec. III-C; the same at every window size, as in tf.image
@@ -32,7 +34,7 @@ def psnr(x, y):
     """Peak signal-to-noise ratio in dB, 10 log10(255^2 / MSE), both rounded to 8 bits first.
 
     (batch, h, w, 3) twice, in [0, 1] -> (batch,), +inf where both are the same. Its mean is not the PSNR of
-    the batch: they differ by decibels. ValueError if the shapes differ.
+    the batch: they differ by decibels. StudyError if the shapes differ.
     """
     x, y = _pair(x, y)
     return 10.0 * ops.log10(255.0**2 / ops.mean(ops.square(_levels(x) - _levels(y)), axis=(1, 2, 3)))
@@ -43,7 +45,7 @@ def ssim(x, y, max_val=1.0):
 
     (batch, h, w, 3) twice, in [0, 1] -> (batch,), in (-1, 1]. Gaussian window of 11x11, sigma 1.5, no
     padding; each RGB channel by itself, then the mean. `max_val` is the range its constants are made for, 1
-    for such images; the report took 2. ValueError if the shapes differ or a side is under 11 pixels.
+    for such images; the report took 2. StudyError if the shapes differ or a side is under 11 pixels.
     """
     x, y = _pair(x, y)
     _at_least(SSIM_WINDOW, *x.shape[1:3], "SSIM", "use ssim_blocks, from 8 pixels on, or larger images")
@@ -55,7 +57,7 @@ def ssim_blocks(x, y):
     """SSIM over 8x8 blocks side by side, all pixels of a block weighing the same (T15, sec. 4).
 
     (batch, h, w, 3) twice, in [0, 1] -> (batch,), in (-1, 1]. Each RGB channel by itself, then the mean; what
-    is beyond the last whole block is left out. ValueError if the shapes differ or a side is under 8 pixels.
+    is beyond the last whole block is left out. StudyError if the shapes differ or a side is under 8 pixels.
     """
     return ops.mean(ssim_block_map(x, y), axis=(1, 2))
 
@@ -78,7 +80,7 @@ def ms_ssim(x, y, window=None, scales=None):
     RGB channel by itself, then the mean.
 
     A negative term counts as 0, as in tf.image; unlike there its gradient is 0, not NaN. Train with
-    `loss("ms_ssim")`, which has a slope there. ValueError if the shapes differ or the images are too small.
+    `loss("ms_ssim")`, which has a slope there. StudyError if the shapes differ or the images are too small.
     """
     terms, weights = ms_ssim_terms(*_pair(x, y), window, scales)
     # The logarithm too must be finite where it is dropped: the gradient sees both branches of a `where`.
@@ -90,7 +92,7 @@ def ms_ssim(x, y, window=None, scales=None):
 def ms_ssim_name(height, width):
     """What `ms_ssim` is on images of this size in pixels: "MS-SSIM", from 161 a side on, or "MS-SSIM[w3,L4]".
 
-    ValueError under 17 pixels a side, where neither fits.
+    StudyError under 17 pixels a side, where neither fits.
     """
     window, scales = _variant(height, width)
     return "MS-SSIM" if (window, scales) == STANDARD else f"MS-SSIM[w{window},L{scales}]"
@@ -100,7 +102,7 @@ def report_score(x, y):
     """What the report calls accuracy and MS-SSIM: 1 - (1 - SSIM)^2, single-scale, `max_val` 2.
 
     (batch, h, w, 3) twice, in [0, 1] -> (batch,), in (-3, 1]. From its authors' code; it
-    flatters: a blur of radius 1 has .98. ValueError as `ssim`.
+    flatters: a blur of radius 1 has .98. StudyError as `ssim`.
     """
     return 1.0 - ops.square(1.0 - ssim(x, y, max_val=2.0))
 
@@ -108,7 +110,7 @@ def report_score(x, y):
 def residual_l1(x, y):
     """Mean absolute residual, one pass of T17's loss (sec. 2, eq. 3): the sum of |r_t| over h w 3.
 
-    (batch, h, w, 3) twice, in [0, 1] -> (batch,), in [0, 1]. ValueError if the shapes differ.
+    (batch, h, w, 3) twice, in [0, 1] -> (batch,), in [0, 1]. StudyError if the shapes differ.
     """
     x, y = _pair(x, y)
     return ops.mean(ops.abs(x - y), axis=(1, 2, 3))
@@ -118,7 +120,7 @@ def colour_spread(images):
     """Standard deviation of the colour, each channel less the pixel's mean, over pixels and channels.
 
     (batch, h, w, 3) in [0, 1] -> (batch,), from 0 (grey) to sqrt(2)/3. A pixel's differences sum to 0, so
-    nothing is left to centre. ValueError if these are no images.
+    nothing is left to centre. StudyError if these are no images.
     """
     images = as_images(images)
     colour = images - ops.mean(images, axis=-1, keepdims=True)
@@ -130,7 +132,7 @@ def as_floats(images):
     images = ops.convert_to_tensor(images)
     kind = keras.backend.standardize_dtype(images.dtype)
     if "float" not in kind:
-        raise ValueError(f"Images are {kind}, not floats in [0, 1]; divide 8-bit images by 255.")
+        raise StudyError(f"Images are {kind}, not floats in [0, 1]; divide 8-bit images by 255.")
     return ops.cast(images, "float32")
 
 
@@ -138,14 +140,14 @@ def as_images(images):
     images = as_floats(images)
     shape = tuple(images.shape)
     if len(shape) != 4 or None in shape[1:]:
-        raise ValueError(f"Images have shape {shape}; give (batch, h, w, 3), all known but the batch.")
+        raise StudyError(f"Images have shape {shape}; give (batch, h, w, 3), all known but the batch.")
     return images
 
 
 def same_shape(a, b):
     """Sizes that a graph does not know yet pass."""
     if any(None not in pair and pair[0] != pair[1] for pair in zip(a, b, strict=True)):
-        raise ValueError(f"Images have shapes {tuple(a)} and {tuple(b)}; crop them to the same.")
+        raise StudyError(f"Images have shapes {tuple(a)} and {tuple(b)}; crop them to the same.")
 
 
 def _pair(x, y):
@@ -161,7 +163,7 @@ def _levels(images):
 
 def _at_least(minimum, height, width, name, remedy):
     if min(height, width) < minimum:
-        raise ValueError(f"{name} needs {minimum} pixels a side, these images are {height}x{width}; {remedy}.")
+        raise StudyError(f"{name} needs {minimum} pixels a side, these images are {height}x{width}; {remedy}.")
 
 
 def _similarity(x, y, average, max_val):
@@ -211,9 +213,9 @@ def _variant(height, width, window=None, scales=None):
         return (window - 1) * 2 ** (scales - 1) + 1
 
     defaults = STANDARD if min(height, width) >= minimum(*STANDARD) else SMALL
-    window, scales = window or defaults[0], scales or defaults[1]
+    window, scales = defaults[0] if window is None else window, defaults[1] if scales is None else scales
     if window < 1 or not 1 <= scales <= len(SCALE_WEIGHTS):
-        raise ValueError(f"Window {window} and {scales} scales; give a window of 1 or more, 1 to 5 scales.")
+        raise StudyError(f"Window {window} and {scales} scales; give a window of 1 or more, 1 to 5 scales.")
     remedy = "use larger images, a smaller window or fewer scales"
     if (window, scales) != SMALL:
         remedy += f", or give neither: {minimum(*SMALL)} pixels are then enough"

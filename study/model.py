@@ -16,13 +16,12 @@ from itertools import islice
 import keras
 from keras import ops
 
-from study.architecture import BITS, CODE_CHANNELS, DECODER, ENCODER, FIRST_CHANNELS
-from study.cells import AssociativeConvLSTM, ConvGRU, ConvLSTM, ResidualConvGRU
-from study.layers import Binarizer, Gain
-from study.presets import GAIN, OUTPUT_GAINS
+from study.architecture import BITS, CELLS, CODE_CHANNELS, DECODER, ENCODER, FIRST_CHANNELS, MAX_ITERATIONS, STRIDE
+from study.ground.errors import StudyError
+from study.layers import AssociativeConvLSTM, Binarizer, ConvGRU, ConvLSTM, ResidualConvGRU, ResidualScale
 
-# The cells of encoder and decoder. T17 found the associative LSTM of use in the decoder only.
-CELLS = {
+# The classes of `architecture.CELLS`, in encoder and decoder.
+CELL_LAYERS = {
     "lstm": (ConvLSTM, ConvLSTM),
     "gru": (ConvGRU, ConvGRU),
     "residual_gru": (ResidualConvGRU, ResidualConvGRU),
@@ -30,9 +29,7 @@ CELLS = {
 }
 RECONSTRUCTIONS = ("additive", "one_shot", "residual_scaling")
 ACTIVATIONS = ("linear", "leaky_relu")
-MAX_ITERATIONS = 16
-STRIDE = 16  # pixels on a side of the block that one cell of the code stands for
-BPP = BITS / STRIDE**2  # bits a pixel of one pass: 1/8
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")  # of Keras: what is multiplied in 16 bits
 
 
 class Codec(keras.Model):
@@ -42,12 +39,14 @@ class Codec(keras.Model):
     padded by repeating the last row and column, and cropped back.
     """
 
-    def __init__(self, cell, width, reconstruction, activation, iterations, gain, policy, seed, priming):
+    def __init__(
+        self, cell, width, reconstruction, activation, iterations, binarizer_gain, output_gain, policy, seed, priming
+    ):
         super().__init__(name="codec", dtype=policy, autocast=False)  # images come in as they are
-        encoder_cell, decoder_cell = (partial(kind, dtype=policy) for kind in CELLS[cell])
+        encoder_cell, decoder_cell = (partial(kind, dtype=policy) for kind in CELL_LAYERS[cell])
         conv = partial(keras.layers.Conv2D, dtype=policy)
         self.additive = reconstruction != "one_shot"
-        self.gain = Gain(dtype=policy, name="gain") if reconstruction == "residual_scaling" else None
+        self.residual_scale = ResidualScale(dtype=policy) if reconstruction == "residual_scaling" else None
         self.iterations, self.priming = iterations, priming
         self.activation = (
             keras.layers.LeakyReLU(0.01, dtype=policy)
@@ -63,14 +62,12 @@ class Codec(keras.Model):
             encoder_cell(channels(n), k, u, strides=2, name=f"encoder_rnn_{i}")
             for i, (n, k, u) in enumerate(ENCODER, 1)
         ]
-        self.binarizer = Binarizer(BITS, gain=gain, seed=seed, dtype=policy, name="binarizer")
+        self.binarizer = Binarizer(BITS, gain=binarizer_gain, seed=seed, dtype=policy, name="binarizer")
         self.decoder_conv = conv(channels(CODE_CHANNELS), 1, name="decoder_conv")
         self.decoder_cells = [
             decoder_cell(channels(n), k, u, name=f"decoder_rnn_{i}") for i, (n, k, u) in enumerate(DECODER, 1)
         ]
-        larger = keras.initializers.VarianceScaling(
-            OUTPUT_GAINS[cell] ** 2, "fan_avg", "uniform"
-        )  # than the usual, Glorot's
+        larger = keras.initializers.VarianceScaling(output_gain**2, "fan_avg", "uniform")  # than Glorot's, the usual
         self.output_conv = conv(3, 1, activation="tanh", kernel_initializer=larger, name="output_conv")
 
     def build(self, input_shape=None):
@@ -86,14 +83,14 @@ class Codec(keras.Model):
             cell.build((None, None, None, depth))
             depth = cell.filters // 4  # depth-to-space
         self.output_conv.build((None, None, None, depth))
-        if self.gain:
-            self.gain.build((None, None, None, 3))
+        if self.residual_scale:
+            self.residual_scale.build((None, None, None, 3))
         self.built = True
 
     def train_one_pass_only(self):
         """Leaves out of training what only a later pass uses: in one pass it meets nothing and has no gradient."""
         later = [weight for cell in self.encoder_cells + self.decoder_cells for weight in cell.later_weights]
-        for weight in later + (self.gain.weights if self.gain else []):
+        for weight in later + (self.residual_scale.weights if self.residual_scale else []):
             weight.trainable = False
 
     def call(self, images, iterations=None, training=False):
@@ -102,7 +99,7 @@ class Codec(keras.Model):
         The result is in [0, 1], clipped; in training it is not clipped, because a clipped pixel has no gradient.
 
         Raises:
-            ValueError: n is not from 1 to 16, or the images are integers.
+            StudyError: n is not from 1 to 16, or the images are integers.
         """
         passes = islice(self._passes(images, training), self._count(iterations))
         reconstructions = ops.stack([reconstruction for _, reconstruction in passes], axis=1)
@@ -132,34 +129,34 @@ class Codec(keras.Model):
 
     def decode_passes(self, bits):
         """Yields what `decode` returns, one pass after another: (batch, h, w, 3) each."""
-        reconstruction, gain, state = 0.0, None, None
+        reconstruction, scale, state = 0.0, None, None
         for t in range(bits.shape[1]):
-            if self.gain and t:
-                gain = self._gain(reconstruction)
+            if self.residual_scale and t:
+                scale = self._scale(reconstruction)
             code = ops.cast(bits[:, t], self.compute_dtype)
-            reconstruction, state = self._decode_pass(code, reconstruction, gain, state)
+            reconstruction, state = self._decode_pass(code, reconstruction, scale, state)
             yield _to_unit_range(reconstruction, training=False)
 
     def _count(self, iterations):
         n = self.iterations if iterations is None else iterations
         if not 1 <= n <= MAX_ITERATIONS:
-            raise ValueError(f"iterations={n}: the codec runs from 1 to {MAX_ITERATIONS} passes; ask for one of those.")
+            raise StudyError(f"iterations={n}: the codec runs from 1 to {MAX_ITERATIONS} passes; ask for one of those.")
         return n
 
     def _passes(self, images, training):
         """Each pass's bits and reconstruction, without end; the reconstruction is padded and in [-0.5, 0.5]."""
         if "float" not in keras.backend.standardize_dtype(images.dtype):
-            raise ValueError(f"The images are {images.dtype}, not floats in [0, 1]; divide 8-bit images by 255.")
+            raise StudyError(f"The images are {images.dtype}, not floats in [0, 1]; divide 8-bit images by 255.")
         target = _pad(ops.cast(images, "float32")) - 0.5  # what passes add up is in full precision
-        residual, reconstruction, gain, encoder_state, decoder_state = target, 0.0, None, None, None
+        residual, reconstruction, scale, encoder_state, decoder_state = target, 0.0, None, None, None
         while True:
             bits, encoder_state = self._encode_pass(residual, encoder_state, training)
-            reconstruction, decoder_state = self._decode_pass(bits, reconstruction, gain, decoder_state)
+            reconstruction, decoder_state = self._decode_pass(bits, reconstruction, scale, decoder_state)
             yield bits, reconstruction
             residual = target - reconstruction
-            if self.gain:
-                gain = self._gain(reconstruction)
-                residual = residual * gain
+            if self.residual_scale:
+                scale = self._scale(reconstruction)
+                residual = residual * scale
 
     def _encode_pass(self, residual, state, training):
         features = self.activation(self.encoder_conv(ops.cast(residual, self.compute_dtype)))
@@ -177,15 +174,15 @@ class Codec(keras.Model):
             state = new_state
         return x, state
 
-    def _gain(self, reconstruction):
-        return ops.cast(self.gain(ops.cast(reconstruction, self.compute_dtype)), "float32")
+    def _scale(self, reconstruction):
+        return ops.cast(self.residual_scale(ops.cast(reconstruction, self.compute_dtype)), "float32")
 
-    def _decode_pass(self, bits, reconstruction, gain, state):
+    def _decode_pass(self, bits, reconstruction, scale, state):
         features = self.activation(self.decoder_conv(bits))
         x, state = self._run(self.decoder_cells, features, state, lambda x: ops.depth_to_space(x, 2))
         decoded = ops.cast(self.output_conv(x), "float32") / 2
-        if gain is not None:
-            decoded = decoded / gain
+        if scale is not None:
+            decoded = decoded / scale
         return decoded + reconstruction if self.additive else decoded, state
 
 
@@ -195,7 +192,8 @@ def build_codec(
     reconstruction="additive",
     activation="linear",
     iterations=1,
-    gain=GAIN,
+    binarizer_gain=None,
+    output_gain=None,
     policy="float32",
     seed=0,
     priming=0,
@@ -211,30 +209,38 @@ def build_codec(
         activation: on the output of every layer but the binarizer and the last: "linear" as in T17, or "leaky_relu"
             with a slope of 0.01, the report's.
         iterations: passes where a call does not say.
-        gain: of the binarizer's first weights, see `study.presets.GAIN`.
-        policy: Keras' dtype policy, such as "mixed_bfloat16"; see `study.precision`.
+        binarizer_gain, output_gain: how many times as large as usual the first weights of the binarizer and of the last
+            convolution are, see `study.ground.recipe`; None for those that suit the cell.
+        policy: Keras' dtype policy, one of POLICIES. Weights, reconstructions, losses and scores stay in float32.
         seed: of the binarizer's noise; the weights' is that of `keras.utils.set_random_seed`.
         priming: how often the cells of the encoder see the image, and those of the decoder the first bits, before they
             count: no bits are written for it (hidden-state priming, Johnston et al. 2018, arXiv 1703.10114).
 
     Raises:
-        ValueError: a name that is not listed, a width that leaves a fraction of a channel, or a priming below 0.
+        StudyError: a name that is not listed, a width that leaves a fraction of a channel, or a priming below 0.
     """
-    _expect("cell", cell, CELLS)
+    _expect("cell", cell, CELL_LAYERS)
     _expect("reconstruction", reconstruction, RECONSTRUCTIONS)
     _expect("activation", activation, ACTIVATIONS)
+    _expect("policy", policy, POLICIES)
     if width <= 0 or (32 * width) % 1:
-        raise ValueError(f"width={width}: expected a multiple of 1/32, such as 0.125, 0.25 or 1.0.")
+        raise StudyError(f"width={width}: expected a multiple of 1/32, such as 0.125, 0.25 or 1.0.")
     if priming < 0:
-        raise ValueError(f"priming={priming}: expected a number of turns before the first pass, 0 for none.")
-    codec = Codec(cell, width, reconstruction, activation, iterations, gain, policy, seed, priming)
+        raise StudyError(f"priming={priming}: expected a number of turns before the first pass, 0 for none.")
+    if binarizer_gain is None:
+        binarizer_gain = CELLS[cell].binarizer_gain
+    if output_gain is None:
+        output_gain = CELLS[cell].output_gain
+    codec = Codec(
+        cell, width, reconstruction, activation, iterations, binarizer_gain, output_gain, policy, seed, priming
+    )
     codec.build()
     return codec
 
 
 def _expect(name, value, known):
     if value not in known:
-        raise ValueError(f"{name}={value!r} is not known; expected one of {', '.join(known)}.")
+        raise StudyError(f"{name}={value!r} is not known; expected one of {', '.join(known)}.")
 
 
 def _to_unit_range(reconstructions, training):

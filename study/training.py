@@ -1,35 +1,59 @@
-"""One run from its parameters to its history: seeds, recipe, optimizer; `study.recording` keeps what comes of it."""
+"""One run from its parameters to its history: seeds, optimizer, scores after each epoch, and what is kept of it.
+
+After each epoch the codec is scored as it would be used, with the binarizer's noise off and the reconstruction rounded
+to 8 bits, on all validation images and on as many of the training images: the same measure for both.
+"""
+
+import json
+import os
+import platform
+import time
 
 import keras
 import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
 
-from study import batches, data, devices, locks, losses, precision, runs
+from study import data, losses, metrics
+from study.evaluation import SCORES, mean_image_score, reconstruct, score
+from study.experiments import runs
+from study.ground import atomic
+from study.ground.errors import StudyError
+from study.ground.recipe import COLLAPSE_MARGIN
 from study.model import build_codec
-from study.presets import BETA_2, CLIP_NORM, WARM_UP
-from study.recording import Recorder
 
 
 def train(run):
-    """Trains a run, or the rest of it where it was cut off, and leaves a finished folder (see `study.runs`).
+    """Trains a run, or the rest of it where it was cut off, and leaves a finished folder (see `runs`).
 
     One process at a time: a second one waits, and finds what the first has left. A run that is finished stays as it is.
 
     Returns the run's status: "done", "collapsed" (validation PSNR within 0.5 dB of answering the mean image) or
-    "diverged" (the loss became NaN).
+    "diverged" (the loss or a score became NaN).
 
     Raises:
-        ValueError: parameters that the data or each other do not allow, before anything is written.
+        StudyError: parameters that the data or each other do not allow, before anything is written.
     """
-    if run.batch_size % run.devices:
-        raise ValueError(
-            f"batch_size={run.batch_size} is not shared out evenly to devices={run.devices}; choose a multiple."
-        )
     images = data.load(run.data)
-    steps = epoch_steps(run, _batches(run, images).steps)
-    with locks.held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
+    batches = _batches(run, images)
+    steps = epoch_steps(run, batches.steps)
+    losses.loss(run.loss)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with _held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
         if runs.finished(run) and (run.folder / "weights.npz").exists():
             return runs.read_manifest(run)["status"]
         return _train(run, images, steps)
+
+
+def _held(path):
+    """The lock on a run's folder; says so before it waits for another process."""
+    lock = FileLock(path)
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another process is at work in {path.parent}; waiting for it.", flush=True)
+        return lock.acquire()
 
 
 def _train(run, images, steps):
@@ -37,16 +61,15 @@ def _train(run, images, steps):
     recorder = Recorder(run, images, steps)
     recorder.resume(codec)
     if recorder.epoch < run.epochs and recorder.status == "running":
-        with devices.feeding(run.devices):
-            codec.fit(
-                _batches(run, images, first_step=recorder.epoch * steps),
-                steps_per_epoch=steps,
-                initial_epoch=recorder.epoch,
-                epochs=run.epochs,
-                callbacks=[recorder],
-                shuffle=False,
-                verbose=0,
-            )
+        codec.fit(
+            _batches(run, images, first_step=recorder.epoch * steps),
+            steps_per_epoch=steps,
+            initial_epoch=recorder.epoch,
+            epochs=run.epochs,
+            callbacks=[recorder],
+            shuffle=False,
+            verbose=0,
+        )
     recorder.finish()
     return recorder.status
 
@@ -55,55 +78,51 @@ def epoch_steps(run, steps):
     """The steps from one score to the next: those that show all images once, or an equal share of the run's own.
 
     Raises:
-        ValueError: a number of steps that its epochs do not divide.
+        StudyError: a number of steps that its epochs do not divide.
     """
     if run.steps % run.epochs:
-        raise ValueError(f"steps={run.steps} cannot be shared out evenly to epochs={run.epochs}; choose a multiple.")
+        raise StudyError(f"steps={run.steps} cannot be shared out evenly to epochs={run.epochs}; choose a multiple.")
     return run.steps // run.epochs or steps
 
 
 def compiled_codec(run, steps):
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
-    with devices.spread(run.devices):
-        codec = _codec(run)
-        if run.iterations + run.priming == 1:
-            codec.train_one_pass_only()
-        codec.compile(
-            _optimizer(run, steps * run.epochs),
-            loss=devices.mean_over(run.devices, losses.loss(run.loss)),
-            jit_compile=keras.backend.backend() == "jax",
-        )
-        codec.optimizer.build(codec.trainable_variables)
+    codec = _codec(run)
+    if run.iterations + run.priming == 1:
+        codec.train_one_pass_only()
+    codec.compile(
+        _optimizer(run, steps * run.epochs),
+        loss=losses.loss(run.loss),
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    codec.optimizer.build(codec.trainable_variables)
     return codec
 
 
 def _optimizer(run, steps):
-    if run.schedule == "constant":  # as the report says, the rest as Keras has it
-        return devices.adam(run.devices, run.learning_rate)
-    if run.schedule != "cosine":
-        raise ValueError(f"schedule={run.schedule!r} is not known; expected cosine or constant.")
-    warm_up = round(WARM_UP * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warm_up, warmup_target=run.learning_rate, warmup_steps=warm_up
-    )
-    return devices.adam(run.devices, rate, beta_2=BETA_2, global_clipnorm=CLIP_NORM)
+    if run.schedule not in ("cosine", "constant"):
+        raise StudyError(f"schedule={run.schedule!r} is not known; expected cosine or constant.")
+    rate = run.learning_rate
+    if run.schedule == "cosine":
+        warm_up = round(run.warm_up * steps)
+        rate = keras.optimizers.schedules.CosineDecay(0.0, steps - warm_up, warmup_target=rate, warmup_steps=warm_up)
+    return keras.optimizers.Adam(rate, beta_2=run.beta_2, global_clipnorm=run.clip_norm or None)
 
 
 def _batches(run, images, first_step=0):
-    sizes = (run.train_size, run.batch_size, run.seed)
-    return batches.Batches(images.train, *sizes, first_step, run.augmentation)
+    return data.Batches(images.train, run.train_size, run.batch_size, run.seed, first_step, run.augmentation)
 
 
 def trained_codec(run):
     """The codec that a finished run left on this machine.
 
     Raises:
-        FileNotFoundError: its weights are not here; the tracked tables hold a run's numbers, never its weights.
+        StudyError: its weights are not here; the tables hold a run's numbers, never its weights.
     """
     path = run.folder / "weights.npz"
     if not path.exists():
-        raise FileNotFoundError(
+        raise StudyError(
             f"The weights of run {run.id} are not on this machine ({path}). Its numbers are in the tables; to make "
             "its weights again, call study.training.train(run)."
         )
@@ -115,5 +134,144 @@ def trained_codec(run):
 
 
 def _codec(run):
-    options = {name: getattr(run, name) for name in ("activation", "iterations", "gain", "seed", "priming")}
-    return build_codec(run.cell, run.width, run.reconstruction, policy=precision.policy(run.precision), **options)
+    names = ("cell", "width", "reconstruction", "activation", "iterations", "binarizer_gain", "output_gain", "priming")
+    return build_codec(**{name: getattr(run, name) for name in names}, policy=run.precision, seed=run.seed)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Scores, logs and saves a run after each epoch, so that one that was killed goes on from its last whole epoch."""
+
+    def __init__(self, run, images, steps):
+        super().__init__()
+        self.run, self.images, self.steps = run, images, steps
+        index, _ = data.training_index(len(images.train), run.train_size)
+        self.splits = {
+            "training": images.train[index[: len(images.validation)]],
+            "validation": images.validation,
+        }
+        self.mean_image_psnr = float(mean_image_score(images, images.validation).psnr.mean())
+        self.epoch, self.rows, self.seconds, self.status = 0, [], 0.0, "running"
+        self.checkpoint = run.folder / "checkpoint.npz"
+
+    def resume(self, codec):
+        """Takes up the last whole epoch of a run that was cut off, if there is one; else notes where it starts."""
+        self.set_model(codec)
+        self.origin = _origin(codec, self.images)
+        if self.checkpoint.exists():
+            with np.load(self.checkpoint, allow_pickle=False) as arrays:
+                for i, variable in enumerate(self._variables()):
+                    variable.assign(arrays[str(i)])
+                state = json.loads(str(arrays["state"]))
+            self.epoch, self.rows, self.origin = state["epoch"], state["rows"], state["origin"]
+            self.seconds, self.status = state["seconds"], state["status"]
+        runs.write_manifest(self.run, self._facts())
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter() - self.seconds
+        self.bar = tqdm(total=self.run.epochs, initial=self.epoch, desc=self.run.id, unit="epoch")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        if not np.isfinite(logs["loss"]):
+            self.status, self.model.stop_training = "diverged", True
+        scores = {}
+        for split, images in self.splits.items():
+            scores[split] = score(images, reconstruct(self.model, images)).groupby("bpp")[list(SCORES)].mean()
+            self.rows += [self._row(split, bpp, means) for bpp, means in scores[split].iterrows()]
+        self.seconds = time.perf_counter() - self.started
+        self._save()
+        last = scores["validation"].iloc[-1]
+        line = (
+            f"{self.run.id}  epoch {self.epoch}/{self.run.epochs}  loss {logs['loss']:.4f}  "
+            f"validation PSNR {last.psnr:.2f} dB  MS-SSIM {last.ms_ssim:.3f}  {self.seconds:.0f} s"
+        )
+        tqdm.write(line)
+        runs.log(self.run, line)
+        self.bar.update()
+
+    def _row(self, split, bpp, means):
+        where = {
+            "epoch": self.epoch,
+            "step": self.epoch * self.steps,
+            "images_seen": self.epoch * self.steps * self.run.batch_size,
+            "split": split,
+            "bpp": bpp,
+        }
+        return where | {name: float(f"{value:.6g}") for name, value in means.items()}
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+    def finish(self):
+        """Judges the run and turns its checkpoint into its results; the history comes last: with it, it is finished."""
+        reconstructions = reconstruct(self.model, self.images.validation)
+        per_image = score(self.images.validation, reconstructions)
+        psnr = per_image[per_image.bpp == per_image.bpp.max()].psnr.mean()
+        if self.status != "diverged":
+            self.status = _status(psnr, self.mean_image_psnr)
+        last, originals = reconstructions[:, -1], self.images.validation / np.float32(255)
+        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g").encode()
+        facts = {
+            "history": runs.digest(history),
+            "parameters": self.model.count_params(),
+            "colour_spread": float(np.asarray(metrics.colour_spread(last)).mean()),
+            "data_colour_spread": float(np.asarray(metrics.colour_spread(originals)).mean()),
+            "output_spread": float(last.std(axis=0).mean()),
+        }
+        atomic.write_arrays(self.run.folder / "weights.npz", _numbered(self.model.weights))
+        runs.write_manifest(self.run, self._facts() | facts)
+        atomic.write(self.run.folder / "images.csv", per_image.to_csv(index=False, float_format="%.6g").encode())
+        atomic.write(self.run.folder / "history.csv", history)
+        self.checkpoint.unlink(missing_ok=True)
+
+    def _save(self):
+        state = {name: getattr(self, name) for name in ("epoch", "rows", "origin", "seconds", "status")}
+        atomic.write_arrays(self.checkpoint, _numbered(self._variables()) | {"state": np.array(json.dumps(state))})
+        runs.write_manifest(self.run, self._facts())
+
+    def _variables(self):
+        return [
+            *self.model.weights,
+            self.model.binarizer.seed_generator.state,
+            *self.model.optimizer.variables,
+        ]
+
+    def _facts(self):
+        return {
+            "status": self.status,
+            "epochs_done": self.epoch,
+            "mean_image_psnr": round(self.mean_image_psnr, 4),
+            "seconds": round(self.seconds, 1),
+            **self.origin,
+        }
+
+
+def _status(psnr, mean_image_psnr):
+    if np.isnan(psnr):
+        return "diverged"
+    return "done" if psnr > mean_image_psnr + COLLAPSE_MARGIN else "collapsed"
+
+
+def _origin(codec, images):
+    """What a run started from and on: taken once, so that a later commit is not taken for the one that trained it."""
+    backend = keras.backend.backend()
+    return {
+        "fingerprint": images.fingerprint(),
+        "backend": backend,
+        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
+        "device": device(),
+        "policy": codec.dtype_policy.name,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",
+        "commit": runs.commit(),
+    }
+
+
+def device() -> str:
+    """Where Keras computes, in its backend's words: "CPU:0", "GPU:0", "cuda:0"."""
+    return str(keras.ops.zeros(()).device).rsplit("/device:")[-1]
+
+
+def _numbered(variables):
+    return {str(i): keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}

@@ -1,0 +1,147 @@
+"""Pictures to bytes and back, with a trained codec.
+
+The network goes over a picture in tiles of TILE x TILE pixels from its upper left corner on, each by itself, so that
+memory stays in bounds; the context model sees the whole map of cells.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from study import metrics
+from study.architecture import BPP, MAX_ITERATIONS, STRIDE
+from study.codec import context_model, file_format
+from study.ground.errors import StudyError
+
+ITERATIONS = 8  # where nobody says what is wanted
+TILE = 1024  # pixels, a multiple of STRIDE
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A file's bytes, and what its decoder will show."""
+
+    file: bytes
+    passes: int
+    bpp: float  # bits a pixel, the whole file counted
+    psnr: float  # dB, of the picture rounded to 8 bits
+    picture: np.ndarray  # uint8 (h, w, 3)
+
+
+def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compressed:
+    """A picture as a file, with as many passes as asked for, 8 if nothing is.
+
+    Args:
+        pretrained: a `study.codec.weights.Pretrained`.
+        picture: uint8 (h, w, 3).
+        iterations: this many passes, 1 to 16.
+        bpp: as many as fit this many bits a pixel, header and all, above 0 and at most 2; one at least.
+        psnr: the fewest that reach this many dB.
+
+    Raises:
+        StudyError: a picture without pixels or with too many; a wish that is out of range or that 16 passes do not
+            reach; more than one wish.
+    """
+    height, width, _ = picture.shape
+    file_format.check_size(width, height)
+    _check_wish(iterations, bpp, psnr)
+    if bpp is psnr is None:
+        iterations = iterations or ITERATIONS
+    codes, earlier, result = [], [], None
+    for bits, reconstruction in passes(pretrained.codec, picture):
+        codes.append(context_model.encode_pass(pretrained.context, bits, earlier))
+        earlier.append(bits)
+        file = file_format.write(file_format.Header(pretrained.id, width, height, len(codes)), codes, earlier)
+        rate = 8 * len(file) / (height * width)
+        if result and bpp and rate > bpp:
+            break
+        result = Compressed(file, len(codes), rate, _psnr(picture, reconstruction), reconstruction)
+        if len(codes) == iterations or (psnr and result.psnr >= psnr):
+            break
+    if psnr and result.psnr < psnr:
+        raise StudyError(f"--psnr {psnr:g}: {MAX_ITERATIONS} passes reach {result.psnr:.2f} dB; ask for less.")
+    return result
+
+
+def decompress(pretrained, file, iterations=None) -> np.ndarray:
+    """The picture in a file, uint8 (h, w, 3), after all its passes or the first `iterations`.
+
+    Raises `StudyError` for a file that is damaged or of another model, and for more passes than it holds.
+    """
+    header, parts = file_format.read(file)
+    if header.model != pretrained.id:
+        raise StudyError(
+            f"it was written by model {header.model.hex()}, not by {pretrained.name} ({pretrained.id.hex()})."
+        )
+    if iterations is not None and not 1 <= iterations <= len(parts):
+        raise StudyError(f"--iterations {iterations}: it holds {len(parts)} passes; ask for 1 to {len(parts)}.")
+    bits = np.stack(decode_bits(pretrained.context, header, parts[:iterations]))
+    picture = np.empty((header.height, header.width, 3), np.uint8)
+    for rows, columns in _tiles(header.height, header.width):
+        cells = (slice(side.start // STRIDE, -(-side.stop // STRIDE)) for side in (rows, columns))
+        shown = pretrained.codec.decode_passes(bits[:, *cells][None].astype(np.float32))
+        tile = _to_picture(deque(shown, maxlen=1).pop())  # the last one counts
+        picture[rows, columns] = tile[: rows.stop - rows.start, : columns.stop - columns.start]
+    return picture
+
+
+def decode_bits(context, header, parts):
+    """The bits of a file's passes, int8 (h, w, 32) each. Raises `StudyError` where a pass is damaged."""
+    bits = []
+    for part in parts:
+        if part.raw:
+            decoded = file_format.unpack_bits(part.body, header.shape)
+        else:
+            decoded = context_model.decode_pass(context, part.body, header.shape, bits)
+        bits.append(decoded)
+        file_format.check(header, parts, bits)
+    return bits
+
+
+def _check_wish(iterations, bpp, psnr):
+    if sum(wish is not None for wish in (iterations, bpp, psnr)) > 1:
+        raise StudyError(
+            "Name one of --iterations, --bpp and --psnr, not several: each decides how many passes there are."
+        )
+    highest = MAX_ITERATIONS * BPP
+    for name, wish, top in (("iterations", iterations, MAX_ITERATIONS), ("bpp", bpp, highest), ("psnr", psnr, 100)):
+        if wish is not None and not 0 < wish <= top:
+            raise StudyError(
+                f"--{name} {wish:g}: {MAX_ITERATIONS} passes are {highest:g} bpp; ask for 0 < {name} <= {top:g}."
+            )
+
+
+def passes(codec, picture):
+    """Yields up to 16 passes' bits, int8 (h / 16, w / 16, 32), and pictures, uint8 (h, w, 3), of all tiles together."""
+    height, width, _ = picture.shape
+    tiles = _tiles(height, width)
+    by_tile = [codec.passes(picture[tile][None].astype(np.float32) / 255) for tile in tiles]
+    for parts in zip(*by_tile, strict=True):
+        bits = np.empty((-(-height // STRIDE), -(-width // STRIDE), context_model.CHANNELS), np.int8)
+        shown = np.empty_like(picture)
+        for (rows, columns), (tile_bits, reconstruction) in zip(tiles, parts, strict=True):
+            tile_bits = keras.ops.convert_to_numpy(tile_bits)[0]
+            top, left = rows.start // STRIDE, columns.start // STRIDE
+            bits[top : top + tile_bits.shape[0], left : left + tile_bits.shape[1]] = tile_bits
+            shown[rows, columns] = _to_picture(reconstruction)
+        yield bits, shown
+
+
+def _tiles(height, width):
+    """The tiles of a picture, row by row, as slices of its rows and columns."""
+    rows, columns = (
+        [slice(start, min(start + TILE, size)) for start in range(0, size, TILE)] for size in (height, width)
+    )
+    return [(row, column) for row in rows for column in columns]
+
+
+def _to_picture(reconstruction):
+    """(1, h, w, 3) in [0, 1] to uint8 (h, w, 3)."""
+    return np.round(keras.ops.convert_to_numpy(metrics.to_8_bit(reconstruction))[0] * 255).astype(np.uint8)
+
+
+def _psnr(picture, other):
+    x, y = (part[None].astype(np.float32) / 255 for part in (picture, other))
+    return float(keras.ops.convert_to_numpy(metrics.psnr(x, y))[0])

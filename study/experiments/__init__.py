@@ -1,0 +1,1 @@
+"""What is trained and kept: studies, presets, runs, tables. Without Keras."""

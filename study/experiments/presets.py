@@ -1,0 +1,137 @@
+"""Presets: on which data, how wide and how long studies are run. `study.experiments.studies` says what is varied."""
+
+from dataclasses import dataclass, replace
+
+from study.ground.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What all studies of one grid have in common; the rest are the defaults of `study.experiments.runs.Run`."""
+
+    name: str
+    purpose: str  # for README's table
+    images: str  # the same, in words
+    data: str  # a name that `study.data.load` knows
+    width: float  # factor on the network's channels
+    epochs: int
+    batch_size: int  # where a study does not vary it
+    train_size: int
+    batch_sizes: tuple[int, ...] = ()  # of the studies of batch size
+    train_sizes: tuple[int, ...] = ()  # of the studies of training sets; beyond the data's own number by rotation
+    losses: tuple[tuple[str, bool], ...] = ()  # and whether each is trained in the report's way, not in ours
+    equal_steps: int = 0  # of every batch size in the study of equal steps
+    codec_rate: float = 0.001  # learning rate of the codecs that ship
+    precision: str = "float32"
+    gpu: bool = False  # whether its runs ask for GPUs
+
+
+LOSSES = tuple((loss, theirs) for theirs in (False, True) for loss in ("ms_ssim", "report", "l1", "l2"))
+FOUR_HUNDRED_THOUSAND = (50_000, 100_000, 200_000, 300_000, 400_000)
+
+_REPORT = Preset(
+    name="report",
+    purpose="the report's own grid, and the two training sets that did not fit its memory: days of one T4",
+    images="CIFAR-10 + CIFAR-100, up to 400,000 images by rotation",
+    data="cifar",
+    width=1.0,
+    epochs=15,
+    batch_size=128,
+    train_size=100_000,
+    batch_sizes=(32, 64, 128, 512, 1024),
+    train_sizes=FOUR_HUNDRED_THOUSAND,
+    losses=LOSSES,
+    gpu=True,
+)
+_CODEC = Preset(
+    name="codec",
+    purpose="the codecs that ship, of 16 passes; at width 1/8, every cell with every reconstruction rule, 8 passes",
+    images="CIFAR's excerpt and crops of photographs",
+    data="codec",
+    width=1 / 4,
+    epochs=4,
+    batch_size=32,
+    train_size=37812,
+)
+_ALL = (
+    Preset(
+        name="smoke",
+        purpose="tests, and the notebooks' defaults: seconds per run",
+        images="tiles of photographs that scikit-image ships",
+        data="photographs",
+        width=1 / 8,
+        epochs=6,
+        batch_size=8,
+        train_size=512,
+        batch_sizes=(8, 16),
+        train_sizes=(256, 512),
+        losses=(("ms_ssim", False), ("l1", False), ("l1", True)),
+    ),
+    Preset(
+        name="laptop",
+        purpose="a first look without any download: minutes on two cores",
+        images="the same",
+        data="photographs",
+        width=1 / 8,
+        epochs=15,
+        batch_size=32,
+        train_size=2048,
+        batch_sizes=(8, 16, 32, 64, 128),
+        train_sizes=(1024, 2048, 4096),
+        losses=LOSSES[:4],
+    ),
+    Preset(
+        name="excerpt",
+        purpose="the published results: the report's grid on a tenth of its images",
+        images="9,453 + 1,933 images cut by index from CIFAR-10 and CIFAR-100",
+        data="excerpt",
+        width=1 / 4,
+        epochs=15,
+        batch_size=128,
+        train_size=9453,
+        batch_sizes=(32, 64, 128, 256, 512, 1024),
+        train_sizes=(4726, 9453, 18906, 28359, 37812),
+        losses=LOSSES,
+        equal_steps=600,
+    ),
+    _CODEC,
+    Preset(
+        name="recipe",
+        purpose="how the learning rate and the first weights were chosen; what 16 bits do to quality",
+        images="8,000 + 1,453 of the excerpt's training images",
+        data="recipe",
+        width=1 / 8,
+        epochs=15,
+        batch_size=64,
+        train_size=8000,
+    ),
+    _REPORT,
+    replace(
+        _REPORT,
+        name="report-float16",
+        purpose="the same with products in 16 bits, as a T4 has units for: a quarter of the hours, runs of their own",
+        images="the same",
+        precision="mixed_float16",
+    ),
+    replace(
+        _CODEC,
+        name="codec-full",
+        purpose="an LSTM and a GRU codec of the published width, in bfloat16 on a GPU; nobody has run it yet",
+        images="those of `codec`",
+        width=1.0,
+        epochs=200,
+        codec_rate=0.0005,  # as 1ZB's network of this width was trained
+        precision="mixed_bfloat16",
+        gpu=True,
+    ),
+)
+PRESETS = {preset.name: preset for preset in _ALL}
+DEFAULT = "laptop"  # where nobody names one
+PUBLISHED = ("excerpt", "recipe", "codec")  # whose tables are tracked, the paper's first
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name. Raises `StudyError`, with the names there are."""
+    if name not in PRESETS:
+        raise StudyError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

@@ -1,0 +1,177 @@
+"""A run: its parameters, its name, its folder, and what is kept of it.
+
+A run is wholly given by its parameters; which studies ask for it does not matter. Its folder holds `manifest.json` from
+the start, `checkpoint.npz` while it trains, and `history.csv`, `weights.npz` once it is finished.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from pathlib import Path
+
+from study.experiments.presets import preset
+from study.experiments.studies import STUDIES
+from study.ground import atomic, paths, recipe
+from study.ground.errors import StudyError
+
+FINISHED = ("done", "collapsed", "diverged")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The parameters of one training run; equal parameters give equal results on the same machine."""
+
+    data: str
+    train_size: int
+    batch_size: int
+    epochs: int
+    seed: int
+    width: float
+    loss: str = "ms_ssim"
+    cell: str = "lstm"
+    reconstruction: str = "additive"
+    activation: str = "leaky_relu"  # the report's
+    iterations: int = 1
+    priming: int = 0  # turns of the cells before the first pass
+    binarizer_gain: float = recipe.BINARIZER_GAIN  # how many times as large as usual its first weights are
+    output_gain: float = recipe.OUTPUT_GAIN  # the same of the last convolution's
+    learning_rate: float = recipe.LEARNING_RATE  # at its peak
+    schedule: str = "cosine"  # of the learning rate, or "constant"
+    warm_up: float = recipe.WARM_UP  # share of the steps
+    clip_norm: float = recipe.CLIP_NORM  # of the whole gradient; 0 for none
+    beta_2: float = recipe.BETA_2  # of Adam
+    augmentation: str = "rotation"  # how a training set grows beyond its images, or "flip"
+    steps: int = 0  # in all; an epoch is then an equal share of them. 0: as many as show all images in each epoch
+    precision: str = "float32"  # Keras' policy
+
+    @property
+    def id(self) -> str:
+        """A name to read, and a hash over all parameters: a changed one makes another run."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        data = re.sub(r"[^a-z0-9]+", "_", self.data.lower())[:20].strip("_")
+        setting = f"{self.cell}-{self.loss}-batch-{self.batch_size}-images-{self.train_size}"
+        return f"{data}-{setting}-seed-{self.seed}-{digest}"
+
+    @property
+    def images_seen(self) -> int:
+        """How many images training shows, repeats included, but for those that do not fill a last batch."""
+        return self.steps * self.batch_size or self.epochs * self.train_size
+
+    @property
+    def folder(self) -> Path:
+        return paths.runs() / self.id
+
+
+PARAMETERS = [field.name for field in fields(Run)]
+
+
+def plan(preset_name: str, *studies: str, **only) -> list[Run]:
+    """The runs that some studies ask for at a preset, or all studies if none is named: each once, in a fixed order.
+
+    Args:
+        studies: names in STUDIES.
+        only: values to keep, by field of the run, such as `batch_size=[32, 64]`; an empty list keeps all.
+
+    Raises:
+        StudyError: an unknown preset or study, or a value that the preset's grid does not have.
+    """
+    p = preset(preset_name)
+    if unknown := [name for name in studies if name not in STUDIES]:
+        raise StudyError(f"There is no study {unknown[0]!r}; choose among {', '.join(STUDIES)}.")
+    common = {name: getattr(p, name) for name in ("data", "width", "epochs", "batch_size", "train_size", "precision")}
+    asked = [
+        Run(**{"seed": seed} | common | setting)
+        for study in map(STUDIES.get, studies or STUDIES)
+        if preset_name in study.presets
+        for setting in study.settings(p)
+        for seed in study.presets[preset_name]
+    ]
+    planned = list(dict.fromkeys(asked))
+    for name, values in only.items():
+        known = {getattr(run, name) for run in planned}
+        if unknown := [value for value in values if value not in known]:
+            raise StudyError(
+                f"{name}={unknown} is not in the grid of preset {preset_name!r}, which has {sorted(known)}; "
+                "choose among these or add a preset to study/experiments/presets.py."
+            )
+    return [run for run in planned if all(not values or getattr(run, name) in values for name, values in only.items())]
+
+
+def studies_of(preset_name: str) -> dict[str, list[str]]:
+    """The names of the studies that ask for each run of a preset, by the run's id."""
+    found: dict[str, list[str]] = {}
+    for name in STUDIES:
+        for run in plan(preset_name, name):
+            found.setdefault(run.id, []).append(name)
+    return found
+
+
+def find(preset_name: str, run_id: str) -> Run:
+    """The run of a preset with that id. Raises `StudyError` where there is none."""
+    planned = {run.id: run for run in plan(preset_name)}
+    if run_id not in planned:
+        raise StudyError(
+            f"There is no run {run_id!r} in {preset_name}; its {len(planned)} runs are {', '.join(planned)}."
+        )
+    return planned[run_id]
+
+
+def finished(run: Run) -> bool:
+    """Whether the run's folder, on this machine, holds a finished run."""
+    return (run.folder / "history.csv").exists() and read_manifest(run)["status"] in FINISHED
+
+
+def read_manifest(run: Run) -> dict:
+    return json.loads((run.folder / "manifest.json").read_text())
+
+
+def of_manifest(path: Path) -> Run:
+    """The run whose manifest this is. Raises `StudyError` where it has not all the parameters of a run."""
+    try:
+        manifest = json.loads(path.read_text())
+        return Run(**{name: manifest[name] for name in PARAMETERS})
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} is no manifest of a run ({error}); copy the run's folder again, or remove it."
+        ) from error
+
+
+def write_manifest(run: Run, facts: dict) -> None:
+    text = json.dumps({"run": run.id, **asdict(run), **facts}, indent=1)
+    atomic.write(run.folder / "manifest.json", text.encode() + b"\n")
+
+
+def log(run: Run, line: str) -> None:
+    """Adds a line to the run's `log.txt`, with when and where: an epoch each, so that one done twice would show."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / "log.txt").open("a") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {platform.node()} {os.getpid()}  {line}\n")
+
+
+def commit() -> str:
+    """The repository's commit, a plus where files differ from it; of a copy without it, what STUDY_COMMIT says.
+
+    Raises `StudyError` where there is a repository and git cannot read it.
+    """
+    if not (paths.ROOT / ".git").exists():
+        return os.environ.get("STUDY_COMMIT", "")
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except FileNotFoundError:
+        return os.environ.get("STUDY_COMMIT", "")
+    except subprocess.CalledProcessError as error:
+        raise StudyError(
+            f"git cannot say at which commit {paths.ROOT} is ({error.stderr.strip()}), which every run records. "
+            "Mend that, or name the commit in STUDY_COMMIT and move .git away."
+        ) from error
+
+
+def digest(content: bytes) -> str:
+    """By which a manifest knows the history that it belongs to."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,46 @@
+"""The grid: the runs of a preset that are missing, trained side by side through Snakemake, each in a job of its own."""
+
+import subprocess
+import sys
+
+from study.experiments import runs, tables
+from study.grid import gpus, plan
+from study.ground import paths
+from study.ground.errors import StudyError
+
+LOG = "output.txt"  # what a job prints, in the run's folder
+
+
+def show_plan(preset: str) -> None:
+    """Prints what the runs that are still to be trained would take, and how many there are."""
+    planned = runs.plan(preset)
+    left = tables.missing(preset, planned)
+    if left:
+        print(plan.text(preset, left))
+    images = sum(run.images_seen * run.iterations for run in left)
+    done = len(planned) - len(left)
+    print(
+        f"{preset}: {len(planned)} runs, {done} finished, {len(left)} to train; {images:,} images x passes", flush=True
+    )
+
+
+def train_missing(preset: str, cores: int, profile: str | None = None) -> None:
+    """Trains what is missing: on so many cores of this machine, or where a profile of Snakemake says.
+
+    Raises `StudyError` where a run failed, with the file that holds its words.
+    """
+    show_plan(preset)
+    if not tables.missing(preset, runs.plan(preset)):
+        return
+    if profile == "local-gpu":
+        gpus.count_gpus()  # said once, not by each job
+    command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
+    command += ["--config", f"preset={preset}", "--forcerun", "train"]
+    command += ["--profile", paths.PROFILES / profile] if profile else ["--cores", cores]
+    command += ["--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
+    paths.runs().mkdir(parents=True, exist_ok=True)
+    if subprocess.run([str(part) for part in command]).returncode:
+        left = tables.missing(preset, runs.plan(preset))
+        logs = [run.folder / LOG for run in left if (run.folder / LOG).exists()]
+        where = f"; the first one's last words are in {logs[0]}" if logs else ", and none of them has begun"
+        raise StudyError(f"{len(left)} runs of {preset} are not finished{where}. The same command goes on with them.")

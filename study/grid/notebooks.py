@@ -1,0 +1,126 @@
+"""Notebooks through papermill, with parameter names that they have: of a preset, or at their defaults."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import papermill
+from traitlets.config import Config
+
+from study.experiments import studies, tables
+from study.experiments.presets import preset as preset_of
+from study.ground import atomic, paths
+from study.ground.errors import StudyError
+
+ABOUT_SAMPLES = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
+
+
+def names(preset: str | None = None) -> list[str]:
+    """The notebooks in reading order: all, or those that have something to show of a preset."""
+    known = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
+    if preset is None:
+        return known
+    shown = {study.notebook for study in studies.of_preset(preset)}
+    if preset_of(preset).batch_sizes:
+        shown |= {"02_model_build", *ABOUT_SAMPLES}
+    return [name for name in known if name in shown]
+
+
+def execute_all(preset: str) -> None:
+    """Executes the notebooks of a preset that have changed since they were, or whose code or runs have.
+
+    A later notebook may show what an earlier one has written, so once one is executed, so are those after it.
+    """
+    again = False
+    for name in names(preset):
+        output, mark = (paths.executed_notebooks(preset) / f"{name}.{kind}" for kind in ("ipynb", "sha256"))
+        fingerprint = _fingerprint(name, preset)
+        again = again or not output.exists() or not mark.exists() or mark.read_text() != fingerprint
+        if again:
+            print(f"notebook {name}", flush=True)
+            unfinished = output.with_stem(f"{name}.unfinished")
+            execute(name, unfinished, {"preset": preset} | _published_as(name, preset))
+            unfinished.replace(output)
+            atomic.write(mark, fingerprint.encode())
+
+
+def _published_as(name, preset):
+    """A notebook's last section shows the published preset unless it is told another."""
+    return {"published": preset} if "published" in parameters(name) else {}
+
+
+def _fingerprint(name, preset):
+    """Of all that a notebook's output depends on: itself, the package, and the preset's runs."""
+    files = [paths.NOTEBOOKS / f"{name}.ipynb", *sorted((paths.ROOT / "study").rglob("*.py"))]
+    files += [tables.path(preset, table) for table in ("history", "runs")]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def refresh(name: str) -> None:
+    """Executes a notebook at its defaults and stores the outputs in it, for those who read it without running it.
+
+    What an engine prints on starting is left out: it is of one machine, and says nothing about the study.
+    """
+    path = paths.NOTEBOOKS / f"{name}.ipynb"
+    with tempfile.TemporaryDirectory() as folder:
+        executed = Path(folder) / path.name
+        execute(name, executed, {})
+        stored, notebook = nbformat.read(executed, 4), nbformat.read(path, 4)
+    for cell, done in zip(notebook.cells, stored.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.execution_count = done.execution_count
+            cell.outputs = [output for output in done.outputs if output.get("name") != "stderr"]
+    atomic.write(path, nbformat.writes(notebook).encode())
+
+
+def parameters(name: str) -> dict:
+    """A notebook's parameters by name, as papermill knows them."""
+    return papermill.inspect_notebook(str(paths.NOTEBOOKS / f"{name}.ipynb"))
+
+
+def execute(name: str, output: Path, settings: dict) -> None:
+    """Executes `notebooks/<name>.ipynb` with parameters, into `output`; the notebook itself is not touched.
+
+    Raises:
+        StudyError: there is no such notebook, or it has no such parameter.
+        papermill.PapermillExecutionError: a cell failed; `output` holds the notebook up to there, with the error.
+    """
+    notebook = paths.NOTEBOOKS / f"{name}.ipynb"
+    if not notebook.exists():
+        raise StudyError(f"There is no notebook {name!r}; choose one of {', '.join(names())}.")
+    # papermill only warns of an unknown name, and runs the defaults.
+    known = parameters(name)
+    if unknown := sorted(set(settings) - set(known)):
+        raise StudyError(f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
+    one_thread()
+    with tempfile.TemporaryDirectory() as sockets:
+        # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
+        sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            settings,
+            kernel_name="python3",
+            cwd=str(paths.NOTEBOOKS),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            config=sockets_only,
+        )
+
+
+def one_thread() -> None:
+    """Lets this process and its children compute with one thread, unless the environment says otherwise.
+
+    Runs go side by side, and sums are then the same however many cores there are. Must come before Keras is imported.
+    """
+    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # not all of a GPU's memory from the start

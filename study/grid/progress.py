@@ -1,0 +1,92 @@
+"""How far a grid is, read from its run folders alone: who trains it, and on which machine, does not matter."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from study.experiments import runs, tables
+from study.grid import plan
+from study.grid.jobs import LOG
+
+STATES = ("done", "running", "failed", "cut off", "left")
+
+
+def state(run: runs.Run) -> str:
+    """One of STATES: "failed" if its job ended with an error, "cut off" if without; both go on when started again."""
+    if runs.finished(run):
+        return "done"
+    if _is_held(run.folder / "lock"):
+        return "running"
+    if _has_error(run.folder / LOG):
+        return "failed"
+    return "cut off" if (run.folder / "manifest.json").exists() else "left"
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process of this machine, or of one whose locks are seen here, holds the lock at this moment."""
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _has_error(path: Path) -> bool:
+    """Whether what a job printed ends with an error: a traceback, or a line of `StudyError`."""
+    text = path.read_text(errors="replace") if path.exists() else ""
+    return any(line.startswith(("Traceback", "study: ")) for line in text.splitlines())
+
+
+def states(preset: str) -> dict[runs.Run, str]:
+    """The state of each run of a preset; one whose rows the tables hold is done, wherever it was trained."""
+    planned = runs.plan(preset)
+    missing = set(tables.missing(preset, planned))
+    return {run: state(run) if run in missing else "done" for run in planned}
+
+
+def seconds_left(states: dict[runs.Run, str]) -> float | None:
+    """Until all are done, at the speed of the epochs in these folders and with as many runs at a time as now.
+
+    None where no epoch was finished yet.
+    """
+    done = seconds = left = 0.0
+    for run, at in states.items():
+        share = 0.0
+        if (run.folder / "manifest.json").exists():
+            manifest = runs.read_manifest(run)
+            share = manifest["epochs_done"] / run.epochs
+            done += share * plan.operations(run)
+            seconds += manifest["seconds"]
+        left += 0.0 if at == "done" else (1 - share) * plan.operations(run)
+    at_a_time = max(1, list(states.values()).count("running"))
+    return left / (done / seconds) / at_a_time if seconds else None
+
+
+def text(preset: str, now: datetime) -> str:
+    """What `python -m study progress` prints: a line for each run at work or failed, the numbers, the expected end."""
+    found = states(preset)
+    lines = []
+    for run, at in found.items():
+        if at in ("running", "failed", "cut off"):
+            manifest = run.folder / "manifest.json"
+            epochs = runs.read_manifest(run)["epochs_done"] if manifest.exists() else 0
+            where = f"; see {run.folder / LOG}" if at == "failed" else ""
+            lines.append(f"{run.id}: {at}, epoch {epochs} of {run.epochs}{where}")
+    counts = list(found.values())
+    lines.append(f"{preset}: {len(found)} runs, " + ", ".join(f"{counts.count(at)} {at}" for at in STATES))
+    if any(at != "done" for at in counts):
+        lines.append(_end(found, now))
+    return "\n".join(lines)
+
+
+def _end(found, now):
+    seconds = seconds_left(found)
+    if seconds is None:
+        return "No epoch is finished yet, so no end can be estimated."
+    running = list(found.values()).count("running")
+    idle = "" if running else "; none is running now"
+    end = now + timedelta(seconds=seconds)
+    return f"About {seconds / 3600:,.1f} h left with {max(1, running)} at a time, until {end:%Y-%m-%d %H:%M}{idle}."

@@ -1,0 +1,1 @@
+"""What everything else stands on: paths, whole files, pictures, statistics, the recipe, the one error."""

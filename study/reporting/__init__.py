@@ -1,0 +1,1 @@
+"""What is made of tables: figures, README's tables, the paper. Without Keras."""
