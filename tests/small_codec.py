@@ -5,9 +5,9 @@ from functools import cache
 import keras
 import numpy as np
 
-from study import entropy
+from study.codec import context_model
+from study.codec.weights import Pretrained
 from study.model import build_codec
-from study.pretrained import Pretrained
 
 OPTIONS = {"cell": "lstm", "width": 1 / 16, "reconstruction": "additive"}
 
@@ -15,18 +15,18 @@ OPTIONS = {"cell": "lstm", "width": 1 / 16, "reconstruction": "additive"}
 def context_model(passes=16, largest=12, seed=0):
     """A context model with random weights of a size that leaves probabilities on both sides."""
     rng = np.random.default_rng(seed)
-    current, own = entropy.context_masks()
+    current, own = context_model.context_masks()
 
     def whole(*shape):
         return rng.integers(-largest, largest + 1, (passes, *shape))
 
-    channels, phases = entropy.CHANNELS, len(entropy.PHASES)
-    return entropy.ContextModel(
+    channels, phases = context_model.CHANNELS, len(context_model.PHASES)
+    return context_model.ContextModel(
         current=(whole(3, 3, channels, channels) * current).astype(np.int16),
-        earlier=whole(entropy.EARLIER, 3, 3, channels, channels).astype(np.int16),
+        earlier=whole(context_model.EARLIER, 3, 3, channels, channels).astype(np.int16),
         own=(whole(phases, 3, 3, channels) * own).astype(np.int16),
         bias=whole(phases, channels).astype(np.int16),
-        table=entropy.probability_table(),
+        table=context_model.probability_table(),
     )
 
 
@@ -40,4 +40,4 @@ def small_codec():
 def random_bits(height, width, seed=0):
     """int8 (h, w, 32), each -1 or +1."""
     rng = np.random.default_rng(seed)
-    return (2 * rng.integers(0, 2, (height, width, entropy.CHANNELS)) - 1).astype(np.int8)
+    return (2 * rng.integers(0, 2, (height, width, context_model.CHANNELS)) - 1).astype(np.int8)

@@ -1,7 +1,7 @@
 """What a preset's runs would take, counted from the network's layers: no data, no GPU and no Keras are needed.
 
-Operations are those that the result needs (`study.architecture`), as in `make bench`. Hours are estimates: a T4's from its published rates at
-an assumed share of them, those of 2 cores from the rate that `make bench` measured there.
+Operations are those that the result needs (`study.architecture`), as in `make bench`. Hours are estimates: a T4's from
+its published rates at an assumed share of them, those of 2 cores from the rate that `make bench` measured there.
 """
 
 import pandas as pd

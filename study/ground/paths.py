@@ -33,7 +33,8 @@ def need_repository() -> None:
     if not SNAKEFILE.exists():
         raise StudyError(
             "This command needs the repository, with its notebooks, tables and paper, and only the package is "
-            "installed here. Clone the repository and run the command there; compress, decompress and info work anywhere."
+            "installed here. Clone the repository and run the command there. Without it compress, decompress and info "
+            "work."
         )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from common import save
 from skimage.data import astronaut
 
-from study import compression, pretrained
+from study.codec import compression, weights
 from study.model import build_codec
 
 ROUNDS = 3
@@ -36,7 +36,7 @@ def network(width, iterations):
 
 def files(name):
     """Of a shipped codec, entropy coding and the search for the rate included, on a photograph and its mirror image."""
-    model, picture = pretrained.load(name), astronaut()
+    model, picture = weights.load(name), astronaut()
     picture = np.hstack([picture, picture[:, ::-1]])[:, :768]
     encode, done = seconds(lambda: compression.compress(model, picture, bpp=FILE_BPP))
     decode, _ = seconds(lambda: compression.decompress(model, done.file))
@@ -46,5 +46,5 @@ def files(name):
 
 
 if __name__ == "__main__":
-    rows = [network(*case) for case in CASES] + [files(name) for name in pretrained.names()]
+    rows = [network(*case) for case in CASES] + [files(name) for name in weights.names()]
     save("coding", pd.DataFrame(rows).assign(rounds=ROUNDS))

@@ -7,7 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from study import losses, paths, presets, runs
+from study import losses
+from study.experiments import presets, runs
+from study.ground import paths
 from study.model import build_codec
 
 

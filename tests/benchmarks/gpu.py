@@ -23,7 +23,7 @@ import torch
 from common import images, save, study_network
 from training import operations
 
-from study import precision
+from study import training
 
 CASES = ((1.0, 1, 128), (1.0, 1, 512), (1.0, 16, 32), (1.0, 16, 128))
 ENGINES = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
@@ -37,8 +37,8 @@ def build(name, width, iterations):
     """The network of that name, ready for `train_on_batch`; exits where its engine does not see the GPU."""
     if name.startswith("plain"):
         return plain_torch.Trainer(width, iterations, DEVICE, bfloat16=True, compiled=name.endswith("compiled"))
-    if DEVICE == "cuda" and "cpu" in precision.device().lower():
-        sys.exit(f"{name} computes on {precision.device()}: install its package for CUDA, or uninstall it.")
+    if DEVICE == "cuda" and "cpu" in training.device().lower():
+        sys.exit(f"{name} computes on {training.device()}: install its package for CUDA, or uninstall it.")
     return study_network(width, iterations, "mixed_bfloat16")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from common import images, save, study_network
 
-from study.batches import Batches
+from study.data import Batches
 
 IMAGES = 50_000
 BATCHES = 50  # a round

@@ -19,7 +19,9 @@ import torch
 from common import images, peak_gib, save, study_network
 from tqdm.auto import tqdm
 
-from study import cost, losses, reported
+from study import losses
+from study.analysis import report_network
+from study.grid import plan
 
 PRODUCT = 2048  # side of the matrix product
 # Width, passes, batch size, and rounds: as many as a quarter of an hour allows.
@@ -37,7 +39,7 @@ CASES = (
 
 def report_network(width, iterations):
     """With one pass as an axis, as the loss has it. Without XLA, as the report was: on a CPU it is slower."""
-    network = keras.Sequential([reported.report_network(width), keras.layers.Reshape((1, 32, 32, 3))])
+    network = keras.Sequential([report_network.report_network(width), keras.layers.Reshape((1, 32, 32, 3))])
     network.compile(keras.optimizers.Adam(1e-3), loss=losses.loss("l1"), jit_compile=False)
     return network
 
@@ -58,7 +60,7 @@ def networks_of(iterations, batch_size):
 
 def operations(width, iterations):
     """Floating-point operations that one image's training step needs: two a multiplication, three times forwards."""
-    first, later = cost.multiplications("lstm", width)
+    first, later = plan.multiplications("lstm", width)
     return 2 * 3 * (first + (iterations - 1) * later)
 
 

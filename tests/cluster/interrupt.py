@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from study import paths
+from study.ground import paths
 
 COMPARED = ("history", "summary")  # runs.csv has clock times
 WORKERS = r"-m study train|ipykernel_launcher"

@@ -1,0 +1,130 @@
+"""Rates and distortions of single images: payloads counted by hand, the codecs' files against other libraries."""
+
+import io
+import os
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+from small_codec import context_model, small_codec
+
+from study import data
+from study.analysis import rate_distortion
+from study.codec import file_format, standard
+
+PICTURE = np.asarray(
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 48), Image.BICUBIC)
+)
+
+
+@pytest.mark.parametrize("codec", standard.CODECS)
+def test_standard_codecs_make_files_that_grow(codec):
+    encode, settings = standard.CODECS[codec]
+    files = [encode(PICTURE, settings[i]) for i in (len(settings) // 10, len(settings) // 2, -1)]
+    sizes = [len(file) for file in files]
+    quality = [peak_signal_noise_ratio(PICTURE, standard.decode(file)) for file in files]
+    assert sizes == sorted(sizes) and quality == sorted(quality)
+    for file in files:
+        assert 0 < standard.payload(file) <= len(file)
+
+
+def test_payloads_by_other_means():
+    """WebP's and AVIF's parts as their containers say them; JPEG 2000's tile length as its own header says it."""
+    webp = standard.CODECS["WebP"][0](PICTURE, 50)
+    assert standard.payload(webp) in (len(webp) - 30, len(webp) - 31)  # a chunk of odd length is padded
+    avif = standard.CODECS["AVIF"][0](PICTURE, 50)
+    assert avif.index(b"mdat") + 4 + standard.payload(avif) == len(avif)
+    j2k = standard.CODECS["JPEG 2000"][0](PICTURE, 20)
+    start = j2k.index(b"\xff\x90")  # start of tile: marker, length 10, tile, length of the tile-part
+    tile = int.from_bytes(j2k[start + 6 : start + 10], "big")
+    assert standard.payload(j2k) == tile - (j2k.index(b"\xff\x93") + 2 - start)
+    with pytest.raises(ValueError, match="of none of"):
+        standard.payload(b"nothing that anyone knows")
+
+
+def test_smallest_is_the_smallest():
+    encode, settings = standard.CODECS["JPEG 4:2:0"]
+    payloads = [standard.payload(encode(PICTURE, setting)) for setting in settings]
+    found = standard.smallest(PICTURE, "JPEG 4:2:0", (1, 300, 10**6))
+    expected = {target: min(size for size in payloads if size >= target) for target in (1, 300)}
+    assert {target: standard.payload(file) for target, file in found.items()} == expected
+
+
+def test_rows_of_a_recurrent_codec():
+    small = small_codec()
+    images = np.stack([PICTURE, PICTURE[::-1]])
+    rows = rate_distortion.of_recurrent(small, images)
+    assert len(rows) == 2 * 16 and (rows.raw_bytes == rows.passes * 3 * 4 * 4).all()
+    assert (rows.payload_bytes <= rows.raw_bytes).all() and (rows.file_bytes > rows.payload_bytes + 12).all()
+    _, parts = file_format.read(rate_distortion.compression.compress(small, PICTURE, iterations=5).file)
+    row = rows[(rows.image == 0) & (rows.passes == 5)].iloc[0]
+    assert row.payload_bytes == sum(len(part.body) for part in parts) and row.file_bytes == parts[-1].end
+
+
+def test_cells_are_means_over_images():
+    small = small_codec()
+    short = replace(small, context=context_model(passes=2))
+    sets = {"two": [PICTURE[None], PICTURE[None, :, :32]], "one": [PICTURE[None]]}
+    table = rate_distortion.cells_table({("lstm", "additive", 0): short}, sets)
+    assert table[["images", "passes", "n"]].values.tolist() == [
+        ["two", 1, 2],
+        ["two", 2, 2],
+        ["one", 1, 1],
+        ["one", 2, 1],
+    ]
+    both = [rate_distortion.of_recurrent(short, image[None]) for image in (PICTURE, PICTURE[:, :32])]
+    second = [rows[rows.passes == 2].iloc[0] for rows in both]
+    assert table.psnr[1] == pytest.approx(np.mean([row.psnr for row in second]))
+    sizes = [8 * row.file_bytes / pixels for row, pixels in zip(second, (48 * 64, 48 * 32), strict=True)]
+    assert table.file_bpp[1] == pytest.approx(np.mean(sizes)) and table.raw_bpp[1] == pytest.approx(0.25)
+
+
+def test_targets_take_the_fewest_passes_that_reach_them():
+    rows = pd.DataFrame(
+        {
+            "image": [0, 0, 0, 1, 1, 1],
+            "passes": [1, 2, 3] * 2,
+            "payload_bytes": [10, 20, 40, 16, 17, 18],
+            "file_bytes": 0,
+            "psnr": [1.0, 2, 3, 4, 5, 6],
+            "ssim_blocks": 0.5,
+            "ms_ssim": 0.5,
+        }
+    )
+    chosen = rate_distortion.recurrent_at_targets(rows)
+    assert chosen[["image", "target", "passes"]].values.tolist() == [[1, 16, 1], [0, 16, 2], [0, 32, 3]]
+    table = rate_distortion.at_targets(chosen, images=2)  # only one image reaches 32
+    assert table.target.tolist() == [16] and table.psnr.tolist() == [3.0]
+    assert table.psnr_sem.item() == pytest.approx(1.0)
+
+
+@pytest.mark.skipif("CIFAR_DIR" not in os.environ, reason="needs the CIFAR excerpt")
+def test_jpeg_on_cifar_is_what_was_measured_elsewhere():
+    """FIELD.md, sec. 5, has 69 bytes: 23.1 dB and .807 of the first 500 test images; another grid of qualities."""
+    images = data.load("excerpt").validation[:60]
+    rows = rate_distortion.standard_at_targets("JPEG 4:2:0", images)
+    at_64 = rows[rows.target == 64]
+    assert 64 <= at_64.payload_bytes.mean() <= 70
+    assert at_64.psnr.mean() == pytest.approx(23.0, abs=0.8) and at_64.ssim_blocks.mean() == pytest.approx(
+        0.8, abs=0.03
+    )
+
+
+def test_kodak_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("KODAK_DIR", raising=False)
+    with pytest.raises(FileNotFoundError, match="KODAK_DIR"):
+        rate_distortion.kodak()
+    monkeypatch.setenv("KODAK_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="kodim01.png"):
+        rate_distortion.kodak()
+
+
+def test_photograph_rows_hold_what_the_file_shows():
+    table = rate_distortion.photograph_table(small_codec(), PICTURE, passes=(1, 2))
+    assert table.passes.tolist() == [0, 1, 2]
+    shown = [np.asarray(Image.open(io.BytesIO(rate_distortion.samples.base64.b64decode(p)))) for p in table.picture_png]
+    np.testing.assert_array_equal(shown[0], PICTURE)
+    assert peak_signal_noise_ratio(PICTURE, shown[2]) == pytest.approx(table.psnr[2], abs=1e-4)
