@@ -17,12 +17,12 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-cluster test-codec notebooks lab figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test test-cluster test-codec notebooks lab readme figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report, report-float16, excerpt-full, codec-full"
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report, report-float16, codec-full"
 	@echo "  CORES=$(CORES)         how many runs side by side"
 	@echo "  PROFILE=        where the grid runs: local-gpu, slurm, kubernetes, googlebatch; empty: this machine's cores"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
@@ -36,6 +36,9 @@ progress: .venv/.ready ## how far a preset's runs are, and when they will end
 
 plan: .venv/.ready ## what a preset would cost, before it is started
 	$(STUDY) plan --preset $(PRESET)
+
+readme: .venv/.ready ## make README's tables anew
+	$(STUDY) readme
 
 figures: .venv/.ready ## redraw the published figures, or those of PRESET=, from the tables
 	@for preset in $(DRAWN); do $(STUDY) figures --preset $$preset || exit 1; done
@@ -56,6 +59,8 @@ lab: .venv/.ready ## JupyterLab with the notebooks open
 test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/mypy
 	MPLBACKEND=Agg .venv/bin/python -m pytest tests
 	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
@@ -68,8 +73,8 @@ test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupte
 # Ten minutes a codec that ships. KODAK_DIR names the folder of Kodak's images.
 test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on three engines, mutated files
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
-	.venv/bin/python -m pytest -s tests/check_codec.py
-	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/test_mutations.py
+	.venv/bin/python -m pytest -s tests/codec/check_codec.py
+	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/codec/test_mutations.py
 
 cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Google Batch to .venv
 	$(PIP) -c constraints.txt -e '.[cluster]'
@@ -100,8 +105,8 @@ constraints: ## pin the newest versions in constraints.txt (needs python3.11)
 	    print(*map("==".join, sorted(pins)), sep="\n")'; } > build/resolve/constraints.txt
 	mv build/resolve/constraints.txt constraints.txt
 
-clean: ## remove .venv and the runs; tables, figures and paper stay
-	rm -rf .venv build results/runs *.egg-info
+clean: ## remove .venv and scratch; runs, tables, figures and paper stay
+	rm -rf .venv build *.egg-info
 
 # The mark comes last, so that a set-up that was cut off is taken up again, and one that is done costs no time.
 .venv/.ready: pyproject.toml constraints.txt

@@ -12,7 +12,7 @@ from pathlib import Path
 from study.codec import command_line
 from study.experiments import runs, tables
 from study.experiments.presets import DEFAULT, PRESETS, PUBLISHED
-from study.ground import paths
+from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
 PROFILES = ("googlebatch", "kubernetes", "local-gpu", "slurm")  # folders of profiles/
@@ -58,9 +58,9 @@ def _parser():
         ("plan", show_plan),
         ("progress", show_progress),
         ("notebooks", execute_notebooks),
+        ("claims", judge_claims),
         ("figures", draw),
         ("paper", print_paper),
-        ("results", print_results),
         ("check", check_tables),
         ("ship", ship),
     ):
@@ -73,16 +73,16 @@ def _parser():
     add("pack", pack).add_argument("archive", type=Path, help="the .tar.gz to write")
     add("unpack", unpack, preset=False).add_argument("archive", type=Path, help="what `pack` has written")
     add("refresh", refresh, preset=False)
-    add("speed", print_speed, preset=False)
+    add("readme", fill_readme, preset=False)
     return parser
 
 
 def everything(options):
-    """the whole study: grid, tables, notebooks, figures, paper"""
+    """the whole study: grid, tables, notebooks, claims, figures, paper"""
     if options.fresh:
         shutil.rmtree(paths.FRESH, ignore_errors=True)
         os.environ["STUDY_OUTPUT"] = str(paths.FRESH)
-    for step in (train_missing, collect, execute_notebooks, draw, print_paper):
+    for step in (train_missing, collect, execute_notebooks, judge_claims, draw, print_paper):
         step(options)
     if options.fresh:
         compare(options)
@@ -143,6 +143,14 @@ def refresh(options):
         notebooks.refresh(name)
 
 
+def judge_claims(options):
+    """judge the report's claims from the tables of a preset"""
+    if PRESETS[options.preset].batch_sizes:  # the claims are about the report's studies
+        from study.analysis import claims
+
+        tables.write(options.preset, "claims", claims.judge(options.preset))
+
+
 def draw(options):
     """redraw the figures of a preset from its tables"""
     from study.reporting import figures
@@ -178,21 +186,12 @@ def check_tables(options):
     print(f"{options.preset}: tables in order, {len(planned) - left} of {len(planned)} runs in them")
 
 
-def print_results(options):
-    """print README's tables: results and verdicts, or what the codecs make of as many bytes"""
+def fill_readme(options):
+    """make the tables in README.md anew from the studies, the presets and the published tables"""
     from study.reporting import markdown
 
-    if PRESETS[options.preset].batch_sizes:
-        print(markdown.results(options.preset), markdown.verdicts(options.preset), sep="\n\n")
-    else:
-        print(markdown.codecs(options.preset))
-
-
-def print_speed(options):
-    """print README's table of `make bench`"""
-    from study.reporting import markdown
-
-    print(markdown.speed())
+    readme = paths.ROOT / "README.md"
+    atomic.write(readme, markdown.fill(readme.read_text()).encode())
 
 
 def pack(options):

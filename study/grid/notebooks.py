@@ -42,14 +42,9 @@ def execute_all(preset: str) -> None:
         if again:
             print(f"notebook {name}", flush=True)
             unfinished = output.with_stem(f"{name}.unfinished")
-            execute(name, unfinished, {"preset": preset} | _published_as(name, preset))
+            execute(name, unfinished, {"preset": preset})
             unfinished.replace(output)
             atomic.write(mark, fingerprint.encode())
-
-
-def _published_as(name, preset):
-    """A notebook's last section shows the published preset unless it is told another."""
-    return {"published": preset} if "published" in parameters(name) else {}
 
 
 def _fingerprint(name, preset):

@@ -1,9 +1,14 @@
-"""The tables of README, printed as Markdown from those of a preset."""
+"""The tables of README, made from the studies, the presets and the tracked tables, as Markdown."""
+
+import re
+from functools import partial
 
 import pandas as pd
 
 from study.experiments import runs, tables
+from study.experiments.presets import PRESETS
 from study.experiments.studies import STUDIES
+from study.ground.errors import StudyError
 
 SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
 
@@ -44,18 +49,18 @@ def _mean(row, digits):
     return f"{row['mean']:.{digits}f}{half}"
 
 
-def verdicts(preset: str) -> str:
-    """The claims of a preset with their estimates, 95 % intervals and verdicts."""
+def verdicts(claims: pd.DataFrame) -> str:
+    """The rows of `claims.csv` with their estimates, 95 % intervals and verdicts."""
     columns = ("claim", "in the report", "estimate", "n", "verdict")
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    for row in tables.read(preset, "claims").itertuples():
+    for row in claims.itertuples():
         value = "" if pd.isna(row.estimate) else f"{_number(row.estimate)} {row.unit}"
         if row.over and not pd.isna(row.low):
             value = f"{_number(row.estimate)} [{_number(row.low)}, {_number(row.high)}] {row.unit}"
         n = f"{row.n:,} {row.over}" if row.over and row.n else ""
         verdict = f"**{row.verdict}**" if row.verdict == "holds" else row.verdict
         lines.append(f"{row.wording} | {row.place} | {value} | {n} | {verdict}")
-    return "\n".join(f"| {line} |" for line in lines)
+    return _table(lines)
 
 
 def _number(x):
@@ -73,7 +78,7 @@ def codecs(preset: str) -> str:
     for codec, rows in table.groupby("codec", sort=False):
         cells = rows.set_index("target")
         lines.append(" | ".join([codec, *(_at(cells, target) for target in shown)]))
-    return "\n".join(f"| {line} |" for line in lines)
+    return _table(lines)
 
 
 def _at(rows, target):
@@ -96,8 +101,52 @@ def speed() -> str:
         ratios = [f"{speeds['this study'] / other:.2f}" if other else "" for other in others]
         lines.append(" | ".join([*(f"{value:g}" for value in case), *images, f"{share:.0%}", *ratios]))
     machines = "; ".join(f"{name}, {threads} threads" for name, threads in table.groupby(["machine", "threads"]).groups)
-    return "\n".join(f"| {line} |" for line in lines) + f"\n\nMeasured on: {machines}."
+    return _table(lines) + f"\n\nMeasured on: {machines}."
 
 
 def _three_digits(value):
     return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"
+
+
+def studies() -> str:
+    """Every study with its question, notebook and presets."""
+    lines = ["study | question | notebook | presets", "--- | --- | --- | ---"]
+    for study in STUDIES.values():
+        presets = ", ".join(f"`{name}`" for name in study.presets)
+        lines.append(f"{_words(study.name)} | {study.question} | `{study.notebook}` | {presets}")
+    return _table(lines)
+
+
+def presets() -> str:
+    """Every preset with its images, width, epochs and purpose."""
+    lines = ["preset | images | width | epochs | for", "--- | --- | --- | --- | ---"]
+    for preset in PRESETS.values():
+        width = "1" if preset.width == 1 else f"1/{1 / preset.width:g}"
+        lines.append(f"`{preset.name}` | {preset.images} | {width} | {preset.epochs} | {preset.purpose}")
+    return _table(lines)
+
+
+def _table(lines):
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+# What stands between `<!-- NAME -->` and `<!-- end -->` in README, by name.
+SECTIONS = {
+    "studies": studies,
+    "presets": presets,
+    "results": partial(results, "excerpt"),
+    "verdicts": lambda: verdicts(tables.read("excerpt", "claims")),
+    "codecs": partial(codecs, "codec"),
+    "speed": speed,
+}
+
+
+def fill(text: str) -> str:
+    """A text with every section between its marks made anew. Raises `StudyError` for marks of an unknown name."""
+
+    def section(match):
+        if match[1] not in SECTIONS:
+            raise StudyError(f"README has marks of {match[1]!r}; expected one of {', '.join(SECTIONS)}.")
+        return f"<!-- {match[1]} -->\n{SECTIONS[match[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL)
