@@ -86,7 +86,7 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
     common = {name: getattr(p, name) for name in ("data", "width", "epochs", "batch_size", "train_size", "precision")}
     asked = [
         Run(**{"seed": seed} | common | setting)
-        for study in map(STUDIES.get, studies or STUDIES)
+        for study in [STUDIES[name] for name in studies or STUDIES]
         if preset_name in study.presets
         for setting in study.settings(p)
         for seed in study.presets[preset_name]
