@@ -166,8 +166,9 @@ def commit() -> str:
     except FileNotFoundError:
         return os.environ.get("STUDY_COMMIT", "")
     except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.split())
         raise StudyError(
-            f"git cannot say at which commit {paths.ROOT} is ({error.stderr.strip()}), which every run records. "
+            f"git cannot say at which commit {paths.ROOT} is ({said}), which every run records. "
             "Mend that, or name the commit in STUDY_COMMIT and move .git away."
         ) from error
 
