@@ -160,7 +160,8 @@ def commit() -> str:
     """
     if not (paths.ROOT / ".git").exists():
         return os.environ.get("STUDY_COMMIT", "")
-    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    # Without tags, of which `describe` would give the name instead.
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except FileNotFoundError:
