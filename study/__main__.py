@@ -180,7 +180,8 @@ def check_tables(options):
     from study.experiments import check
 
     if found := check.problems(options.preset):
-        raise StudyError(f"The tables of {options.preset} have {len(found)} problems:\n" + "\n".join(found))
+        print(*found, sep="\n", flush=True)
+        raise StudyError(f"The tables of {options.preset} are not in order: {len(found)} problems, listed above.")
     planned = runs.plan(options.preset)
     left = len(tables.missing(options.preset, planned))
     print(f"{options.preset}: tables in order, {len(planned) - left} of {len(planned)} runs in them")

@@ -74,7 +74,7 @@ def read_excerpt() -> tuple[np.ndarray, np.ndarray]:
     train = np.concatenate([_leading(file, count) for file, (_, count) in TRAIN_FILES.items()])
     test = np.concatenate([_leading(file, count) for file, (_, count) in TEST_FILES.items()])
     for what, stored, expected in (("training", train, EXCERPT_TRAIN), ("test", test, EXCERPT_TEST)):
-        found = hashlib.sha256(stored).hexdigest()
+        found = hashlib.sha256(stored.data).hexdigest()
         if found != expected:
             raise StudyError(
                 f"The {what} images read for the CIFAR excerpt are not the published ones: the sha256 of "
@@ -89,12 +89,15 @@ def read_labelled_excerpt() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.nda
     uint8 (8336, 32, 32, 3) with int64 (8336,), and (1017, ...). Classes are CIFAR-10's, from 0, airplane, to 9, truck.
     Errors as in `read_excerpt`, and where a file has no classes.
     """
-    parts = []
-    for images, files in zip(read_excerpt(), (TRAIN_FILES, TEST_FILES), strict=True):
-        of_cifar_10 = {file: count for file, (_, count) in files.items() if file.startswith("cifar-10-")}
-        labels = np.concatenate([_labels(file)[:count] for file, count in of_cifar_10.items()])
-        parts.append((images[: len(labels)], labels))
-    return tuple(parts)
+    train, test = read_excerpt()
+    return _labelled(train, TRAIN_FILES), _labelled(test, TEST_FILES)
+
+
+def _labelled(images, files):
+    """Those of the excerpt's images that are of CIFAR-10, which come first, and their classes."""
+    of_cifar_10 = {file: count for file, (_, count) in files.items() if file.startswith("cifar-10-")}
+    labels = np.concatenate([_labels(file)[:count] for file, count in of_cifar_10.items()])
+    return images[: len(labels)], labels
 
 
 class ArrayUnpickler(pickle.Unpickler):

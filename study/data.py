@@ -52,7 +52,7 @@ class DataSet:
         digest = hashlib.sha256()
         for images in (self.train, self.validation):
             digest.update(str(images.shape).encode())
-            digest.update(np.ascontiguousarray(images))
+            digest.update(np.ascontiguousarray(images).data)
         return digest.hexdigest()
 
     def mean_image(self) -> np.ndarray:
@@ -81,11 +81,10 @@ def load(name: str) -> DataSet:
 @lru_cache(maxsize=4)
 def _load(name: str, *_folders: str | None) -> DataSet:  # the folders are here to be part of the cache's key
     kind, _, detail = name.partition(":")
-    readers = READERS_BY_DETAIL if detail else READERS
-    if kind not in readers:
+    if kind not in (READERS_BY_DETAIL if detail else READERS):
         known = [*READERS, *(f"{kind}:{what}" for kind, what in zip(READERS_BY_DETAIL, ("PART", "PATH"), strict=True))]
         raise StudyError(f"data={name!r} is not a data set; choose one of {', '.join(known)}.")
-    train, validation, source = readers[kind](detail) if detail else readers[kind]()
+    train, validation, source = READERS_BY_DETAIL[kind](detail) if detail else READERS[kind]()
     for images in (train, validation):
         images.flags.writeable = False  # the cache hands the same arrays to everyone
     return DataSet(name, train, validation, source)
@@ -182,7 +181,7 @@ def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed:
     rng = np.random.default_rng(seed)
     crops = np.empty((count, size, size, 3), np.uint8)
     for crop in crops:
-        photograph = photographs[rng.integers(len(photographs))]
+        photograph = photographs[int(rng.integers(len(photographs)))]
         top, left = (rng.integers(side - size + 1) for side in photograph.shape[:2])
         crop[...] = photograph[top : top + size, left : left + size]
     return crops
@@ -293,7 +292,7 @@ class Batches(keras.utils.PyDataset):
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.first_step, self.augmentation = first_step, augmentation
         self.steps = size // batch_size
-        self._shuffled = (None, None)  # the last epoch asked for and its order
+        self._shuffled = (-1, np.empty(0, np.int32))  # the last epoch asked for and its order
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of an epoch, int32 (size,): positions in `index` and `versions`."""

@@ -8,12 +8,13 @@ import pandas as pd
 
 from study import metrics
 from study.architecture import BPP
+from study.data import DataSet
 
 SCORES = ("psnr", "ssim", "ms_ssim", "report_score", "residual_l1")
 SCORE_BATCH = 256  # images at a time
 
 
-def reconstruct(codec, images):
+def reconstruct(codec: keras.Model, images: np.ndarray) -> np.ndarray:
     """uint8 images (m, h, w, 3) to reconstructions (m, n, h, w, 3) in [0, 1], rounded to 8 bits, as NumPy."""
     parts = [
         codec.predict_on_batch(images[i : i + SCORE_BATCH].astype("float32") / 255)
@@ -22,7 +23,7 @@ def reconstruct(codec, images):
     return np.asarray(metrics.to_8_bit(np.concatenate(parts)))
 
 
-def score(images, reconstructions):
+def score(images: np.ndarray, reconstructions: np.ndarray) -> pd.DataFrame:
     """Scores of each image and pass.
 
     Args:
@@ -56,7 +57,7 @@ def _scorer():
     return scorer
 
 
-def mean_image_score(images, pixels):
+def mean_image_score(images: DataSet, pixels: np.ndarray) -> pd.DataFrame:
     """The scores of answering each of `pixels`, uint8 (m, 32, 32, 3), with the data set's mean training image."""
     mean = np.asarray(metrics.to_8_bit(images.mean_image()))
     return score(pixels, np.broadcast_to(mean, (len(pixels), 1, *mean.shape)))

@@ -218,7 +218,7 @@ def _views(height, width, size, strides):
 
 def _key_bias(m):
     """Of i, o, and real and imaginary parts of j, r_i and r_o: 1 for the real parts of both keys."""
-    return np.repeat(np.float32([0, 0, 0, 0, 1, 0, 1, 0]), m)
+    return np.repeat(np.array([0, 0, 0, 0, 1, 0, 1, 0], np.float32), m)
 
 
 def _bound(real, imaginary):

@@ -5,6 +5,7 @@ Papers are named as in `study.metrics`; Johnston 2018 is arXiv 1703.10114.
 """
 
 from functools import partial
+from typing import Any
 
 from keras import ops
 
@@ -110,7 +111,7 @@ def _passes(images, reconstructions):
     return images[:, None], reconstructions
 
 
-def _flat(images, reconstructions):
+def _flat(images, reconstructions) -> tuple[Any, Any]:
     """Each pass as an image of its own beside its target: (batch * n, h, w, 3) twice."""
     images, reconstructions = _passes(images, reconstructions)
     size = (-1, *images.shape[2:])

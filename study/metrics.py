@@ -11,6 +11,7 @@ Quality Assessment: From Error Visibility to Structural Similarity", 2004. T15, 
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -48,7 +49,7 @@ def ssim(x, y, max_val=1.0):
     for such images; the report took 2. StudyError if the shapes differ or a side is under 11 pixels.
     """
     x, y = _pair(x, y)
-    _at_least(SSIM_WINDOW, *x.shape[1:3], "SSIM", "use ssim_blocks, from 8 pixels on, or larger images")
+    _at_least(SSIM_WINDOW, x.shape[1:3], "SSIM", "use ssim_blocks, from 8 pixels on, or larger images")
     luminance, contrast = _similarity(x, y, lambda z: _blur(z, SSIM_WINDOW), max_val)
     return ops.mean(luminance * contrast, axis=(1, 2, 3))
 
@@ -65,7 +66,7 @@ def ssim_blocks(x, y):
 def ssim_block_map(x, y):
     """The SSIM of each 8x8 block: (batch, h, w, 3) twice, in [0, 1] -> (batch, h // 8, w // 8); see `ssim_blocks`."""
     x, y = _pair(x, y)
-    _at_least(BLOCK, *x.shape[1:3], "SSIM over 8x8 blocks", "use larger images")
+    _at_least(BLOCK, x.shape[1:3], "SSIM over 8x8 blocks", "use larger images")
     luminance, contrast = _similarity(x, y, lambda z: _average(z, BLOCK), 1.0)
     return ops.mean(luminance * contrast, axis=3)
 
@@ -150,7 +151,7 @@ def same_shape(a, b):
         raise StudyError(f"Images have shapes {tuple(a)} and {tuple(b)}; crop them to the same.")
 
 
-def _pair(x, y):
+def _pair(x, y) -> tuple[Any, Any]:
     x, y = as_images(x), as_images(y)
     same_shape(x.shape, y.shape)
     return x, y
@@ -161,7 +162,8 @@ def _levels(images):
     return ops.round(255.0 * ops.clip(images, 0.0, 1.0))
 
 
-def _at_least(minimum, height, width, name, remedy):
+def _at_least(minimum, size, name, remedy):
+    height, width = size
     if min(height, width) < minimum:
         raise StudyError(f"{name} needs {minimum} pixels a side, these images are {height}x{width}; {remedy}.")
 
@@ -220,13 +222,14 @@ def _variant(height, width, window=None, scales=None):
     if (window, scales) != SMALL:
         remedy += f", or give neither: {minimum(*SMALL)} pixels are then enough"
     name = f"MS-SSIM with window {window} and {scales} scales"
-    _at_least(minimum(window, scales), height, width, name, remedy)
+    _at_least(minimum(window, scales), (height, width), name, remedy)
     return window, scales
 
 
 def ms_ssim_terms(x, y, window=None, scales=None):
     """MS-SSIM's factors before their powers, (batch, channels, scales), negative ones too, and the powers."""
-    window, scales = _variant(*x.shape[1:3], window, scales)
+    height, width = x.shape[1:3]
+    window, scales = _variant(height, width, window, scales)
     terms = []
     for scale in range(scales):
         if scale:
@@ -237,5 +240,5 @@ def ms_ssim_terms(x, y, window=None, scales=None):
         terms.append(ops.mean(contrast, axis=(1, 2)))
     weights = SCALE_WEIGHTS[:scales]
     if scales < len(SCALE_WEIGHTS):
-        weights = [weight / sum(weights) for weight in weights]
+        weights = tuple(weight / sum(weights) for weight in weights)
     return ops.stack(terms, axis=-1), ops.convert_to_tensor(weights, "float32")

@@ -131,7 +131,7 @@ class Codec(keras.Model):
         """Yields what `decode` returns, one pass after another: (batch, h, w, 3) each."""
         reconstruction, scale, state = 0.0, None, None
         for t in range(bits.shape[1]):
-            if self.residual_scale and t:
+            if t:
                 scale = self._scale(reconstruction)
             code = ops.cast(bits[:, t], self.compute_dtype)
             reconstruction, state = self._decode_pass(code, reconstruction, scale, state)
@@ -154,8 +154,8 @@ class Codec(keras.Model):
             reconstruction, decoder_state = self._decode_pass(bits, reconstruction, scale, decoder_state)
             yield bits, reconstruction
             residual = target - reconstruction
-            if self.residual_scale:
-                scale = self._scale(reconstruction)
+            scale = self._scale(reconstruction)
+            if scale is not None:
                 residual = residual * scale
 
     def _encode_pass(self, residual, state, training):
@@ -175,6 +175,9 @@ class Codec(keras.Model):
         return x, state
 
     def _scale(self, reconstruction):
+        """How much the next pass's residual is magnified; None without residual scaling."""
+        if self.residual_scale is None:
+            return None
         return ops.cast(self.residual_scale(ops.cast(reconstruction, self.compute_dtype)), "float32")
 
     def _decode_pass(self, bits, reconstruction, scale, state):
@@ -197,7 +200,7 @@ def build_codec(
     policy="float32",
     seed=0,
     priming=0,
-):
+) -> Codec:
     """A codec with all its variables made.
 
     Args:

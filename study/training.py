@@ -18,13 +18,14 @@ from tqdm.auto import tqdm
 from study import data, losses, metrics
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.experiments import runs
+from study.experiments.runs import Run
 from study.ground import atomic
 from study.ground.errors import StudyError
 from study.ground.recipe import COLLAPSE_MARGIN
-from study.model import build_codec
+from study.model import Codec, build_codec
 
 
-def train(run):
+def train(run: Run) -> str:
     """Trains a run, or the rest of it where it was cut off, and leaves a finished folder (see `runs`).
 
     One process at a time: a second one waits, and finds what the first has left. A run that is finished stays as it is.
@@ -56,7 +57,7 @@ def _held(path):
         return lock.acquire()
 
 
-def _train(run, images, steps):
+def _train(run: Run, images: data.DataSet, steps: int) -> str:
     codec = compiled_codec(run, steps)
     recorder = Recorder(run, images, steps)
     recorder.resume(codec)
@@ -74,7 +75,7 @@ def _train(run, images, steps):
     return recorder.status
 
 
-def epoch_steps(run, steps):
+def epoch_steps(run: Run, steps: int) -> int:
     """The steps from one score to the next: those that show all images once, or an equal share of the run's own.
 
     Raises:
@@ -85,7 +86,7 @@ def epoch_steps(run, steps):
     return run.steps // run.epochs or steps
 
 
-def compiled_codec(run, steps):
+def compiled_codec(run: Run, steps: int) -> Codec:
     """The codec of a run with its loss and optimizer, at the start of training; `steps` is those of one epoch."""
     keras.utils.set_random_seed(run.seed)
     codec = _codec(run)
@@ -100,7 +101,7 @@ def compiled_codec(run, steps):
     return codec
 
 
-def _optimizer(run, steps):
+def _optimizer(run: Run, steps: int) -> keras.optimizers.Optimizer:
     if run.schedule not in ("cosine", "constant"):
         raise StudyError(f"schedule={run.schedule!r} is not known; expected cosine or constant.")
     rate = run.learning_rate
@@ -110,11 +111,11 @@ def _optimizer(run, steps):
     return keras.optimizers.Adam(rate, beta_2=run.beta_2, global_clipnorm=run.clip_norm or None)
 
 
-def _batches(run, images, first_step=0):
+def _batches(run: Run, images: data.DataSet, first_step: int = 0) -> data.Batches:
     return data.Batches(images.train, run.train_size, run.batch_size, run.seed, first_step, run.augmentation)
 
 
-def trained_codec(run):
+def trained_codec(run: Run) -> Codec:
     """The codec that a finished run left on this machine.
 
     Raises:
@@ -133,7 +134,7 @@ def trained_codec(run):
     return codec
 
 
-def _codec(run):
+def _codec(run: Run) -> Codec:
     names = ("cell", "width", "reconstruction", "activation", "iterations", "binarizer_gain", "output_gain", "priming")
     return build_codec(**{name: getattr(run, name) for name in names}, policy=run.precision, seed=run.seed)
 
@@ -141,7 +142,7 @@ def _codec(run):
 class Recorder(keras.callbacks.Callback):
     """Scores, logs and saves a run after each epoch, so that one that was killed goes on from its last whole epoch."""
 
-    def __init__(self, run, images, steps):
+    def __init__(self, run: Run, images: data.DataSet, steps: int):
         super().__init__()
         self.run, self.images, self.steps = run, images, steps
         index, _ = data.training_index(len(images.train), run.train_size)
@@ -150,7 +151,8 @@ class Recorder(keras.callbacks.Callback):
             "validation": images.validation,
         }
         self.mean_image_psnr = float(mean_image_score(images, images.validation).psnr.mean())
-        self.epoch, self.rows, self.seconds, self.status = 0, [], 0.0, "running"
+        self.epoch, self.seconds, self.status = 0, 0.0, "running"
+        self.rows: list[dict] = []
         self.checkpoint = run.folder / "checkpoint.npz"
 
     def resume(self, codec):

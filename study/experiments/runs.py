@@ -86,7 +86,7 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
     common = {name: getattr(p, name) for name in ("data", "width", "epochs", "batch_size", "train_size", "precision")}
     asked = [
         Run(**{"seed": seed} | common | setting)
-        for study in map(STUDIES.get, studies or STUDIES)
+        for study in [STUDIES[name] for name in studies or STUDIES]
         if preset_name in study.presets
         for setting in study.settings(p)
         for seed in study.presets[preset_name]
@@ -160,14 +160,16 @@ def commit() -> str:
     """
     if not (paths.ROOT / ".git").exists():
         return os.environ.get("STUDY_COMMIT", "")
-    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--abbrev=40", "--dirty=+"]
+    # Without tags, of which `describe` would give the name instead.
+    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except FileNotFoundError:
         return os.environ.get("STUDY_COMMIT", "")
     except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.split())
         raise StudyError(
-            f"git cannot say at which commit {paths.ROOT} is ({error.stderr.strip()}), which every run records. "
+            f"git cannot say at which commit {paths.ROOT} is ({said}), which every run records. "
             "Mend that, or name the commit in STUDY_COMMIT and move .git away."
         ) from error
 

@@ -16,7 +16,7 @@ def whole(path: Path):
     A failure leaves the old file, and nothing beside it. Folders that are missing are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")  # 200 bytes at most
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

@@ -76,11 +76,6 @@ def welch(values, base) -> dict:
     return result
 
 
-def zero_mean(values) -> float:
-    """The p of the t-test that the values have a mean of 0; not a number with fewer than two values."""
-    return float(stats.ttest_1samp(values, 0.0).pvalue) if len(values) > 1 else float("nan")
-
-
 def holm(ps) -> np.ndarray:
     """The p of a family of tests, corrected by Holm's method; those that are no number have no part in it."""
     from statsmodels.stats.multitest import multipletests  # takes a second to load

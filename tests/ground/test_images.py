@@ -1,5 +1,7 @@
 """Pictures are read as they are to be seen, and what that took is said."""
 
+import base64
+import io
 import struct
 import zlib
 
@@ -9,6 +11,7 @@ from PIL import Image, ImageCms
 
 from study.codec import file_format
 from study.ground import images
+from study.ground.errors import StudyError
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -28,9 +31,17 @@ def test_what_is_written_is_read_again(tmp_path, suffix):
     assert notes == []
 
 
+def test_text_of_a_picture_is_its_png():
+    text = images.to_text(PICTURE)
+    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(image), PICTURE)
+    np.testing.assert_array_equal(images.from_text(text), PICTURE)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".avif", ".rnn", ""])
 def test_lossy_and_unknown_kinds_are_not_written(tmp_path, suffix):
-    with pytest.raises(ValueError, match=r"would not keep all pixels.*\.png"):
+    with pytest.raises(StudyError, match=r"would not keep all pixels.*\.png"):
         images.write_picture(tmp_path / f"a{suffix}", PICTURE)
     assert not list(tmp_path.iterdir())
 
@@ -98,7 +109,7 @@ def test_cmyk_and_animations(tmp_path):
 
 
 def test_more_than_8_bits_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="more than 8 bits"):
+    with pytest.raises(StudyError, match="more than 8 bits"):
         images.read_picture(saved(tmp_path, Image.fromarray(np.full((4, 4), 40_000, np.uint16))))
 
 
@@ -111,17 +122,17 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, side, mes
     end = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
     path = tmp_path / "a.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\r" + chunk + struct.pack(">I", zlib.crc32(chunk)) + end)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(StudyError, match=message):
         images.read_picture(path, file_format.check_size)
 
 
 def test_what_is_no_picture(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(ValueError, match="does not decode"):
+    with pytest.raises(StudyError, match="does not decode"):
         images.read_picture(tmp_path / "text.png")
     whole = saved(tmp_path, Image.fromarray(np.repeat(PICTURE, 40, axis=0))).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="does not decode"):
+    with pytest.raises(StudyError, match="does not decode"):
         images.read_picture(tmp_path / "cut.png")
-    with pytest.raises(FileNotFoundError, match="no file"):
+    with pytest.raises(StudyError, match="no file"):
         images.read_picture(tmp_path / "none.png")
