@@ -66,7 +66,8 @@ def load(name: str) -> DataSet:
     - `photographs`: tiles of photographs that scikit-image ships; needs no download
     - `excerpt`: 9,453 + 1,933 images of CIFAR-10 and CIFAR-100, by index
     - `recipe`: the training images of `excerpt`, 8,000 + 1,453 of them set aside as validation images
-    - `cifar`: CIFAR-10 and CIFAR-100 joined, 100,000 + 20,000 images
+    - `cifar`: CIFAR-10 but for 103 images, and CIFAR-100, 99,920 + 19,977 images
+    - `cifar_all`: CIFAR-10 and CIFAR-100, 100,000 + 20,000 images
     - `codec`: the training images of `excerpt` and three times as many crops of `halved_photographs`; the validation
       images of `excerpt`
     - `cifar10:PART`: one of PARTS of the excerpt's CIFAR-10
@@ -118,6 +119,10 @@ def _codec():
 
 
 def _cifar():
+    return *cifar.read_nearly_all(), "CIFAR-10 and CIFAR-100 but for 103 images of CIFAR-10 (Krizhevsky 2009)"
+
+
+def _cifar_all():
     return *cifar.read_full(), "CIFAR-10 and CIFAR-100 (Krizhevsky 2009), all images"
 
 
@@ -150,6 +155,7 @@ READERS = {
     "excerpt": _excerpt,
     "recipe": _recipe,
     "cifar": _cifar,
+    "cifar_all": _cifar_all,
     "codec": _codec,
 }
 READERS_BY_DETAIL = {"cifar10": _part, "folder": _folder}

@@ -1,7 +1,8 @@
 """One run from its parameters to its history: seeds, optimizer, scores after each epoch, and what is kept of it.
 
 After each epoch the codec is scored as it would be used, with the binarizer's noise off and the reconstruction rounded
-to 8 bits, on all validation images and on as many of the training images: the same measure for both.
+to 8 bits, on all validation images and on as many of the training images, at most SCORED_TRAINING: the same measure for
+both.
 """
 
 import json
@@ -21,7 +22,7 @@ from study.experiments import runs
 from study.experiments.runs import Run
 from study.ground import atomic
 from study.ground.errors import StudyError
-from study.ground.recipe import COLLAPSE_MARGIN
+from study.ground.recipe import COLLAPSE_MARGIN, SCORED_TRAINING
 from study.model import Codec, build_codec
 
 
@@ -147,7 +148,7 @@ class Recorder(keras.callbacks.Callback):
         self.run, self.images, self.steps = run, images, steps
         index, _ = data.training_index(len(images.train), run.train_size)
         self.splits = {
-            "training": images.train[index[: len(images.validation)]],
+            "training": images.train[index[: min(len(images.validation), SCORED_TRAINING)]],
             "validation": images.validation,
         }
         self.mean_image_psnr = float(mean_image_score(images, images.validation).psnr.mean())

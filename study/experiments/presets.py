@@ -21,25 +21,25 @@ class Preset:
     train_sizes: tuple[int, ...] = ()  # of the studies of training sets; beyond the data's own number by rotation
     losses: tuple[tuple[str, bool], ...] = ()  # and whether each is trained in the report's way, not in ours
     equal_steps: int = 0  # of every batch size in the study of equal steps
+    equal_epochs: int = 15  # into which they are divided, a score after each
     codec_rate: float = 0.001  # learning rate of the codecs that ship
     precision: str = "float32"
     gpu: bool = False  # whether its runs ask for GPUs
 
 
 LOSSES = tuple((loss, theirs) for theirs in (False, True) for loss in ("ms_ssim", "report", "l1", "l2"))
-FOUR_HUNDRED_THOUSAND = (50_000, 100_000, 200_000, 300_000, 400_000)
 
 _REPORT = Preset(
     name="report",
     purpose="the report's own grid, and the two training sets that did not fit its memory: days of one T4",
     images="CIFAR-10 + CIFAR-100, up to 400,000 images by rotation",
-    data="cifar",
+    data="cifar_all",
     width=1.0,
     epochs=15,
     batch_size=128,
     train_size=100_000,
     batch_sizes=(32, 64, 128, 512, 1024),
-    train_sizes=FOUR_HUNDRED_THOUSAND,
+    train_sizes=(50_000, 100_000, 200_000, 300_000, 400_000),
     losses=LOSSES,
     gpu=True,
 )
@@ -93,6 +93,22 @@ _ALL = (
         train_sizes=(4726, 9453, 18906, 28359, 37812),
         losses=LOSSES,
         equal_steps=600,
+    ),
+    Preset(
+        name="cifar",
+        purpose="the report's grid on its own number of images, but for 103",
+        images="99,920 + 19,977 images: CIFAR-10 without 103 images, and CIFAR-100",
+        data="cifar",
+        width=1 / 4,
+        epochs=15,
+        batch_size=128,
+        train_size=99_920,
+        batch_sizes=(32, 64, 128, 256, 512, 1024),
+        # The report's 50 k to 400 k, as halves and multiples of what there is.
+        train_sizes=(49_960, 99_920, 199_840, 299_760, 399_680),
+        losses=LOSSES,
+        equal_steps=2000,
+        equal_epochs=5,
     ),
     _CODEC,
     Preset(

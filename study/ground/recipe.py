@@ -25,6 +25,7 @@ OUR_WAY = {
 }
 REPORT_WAY = {"binarizer_gain": 1.0, "schedule": "constant", "warm_up": 0.0, "clip_norm": 0.0, "beta_2": 0.999}
 
+SCORED_TRAINING = 2000  # training images that are scored after each epoch, at most: scoring must stay cheap
 COLLAPSE_MARGIN = 0.5  # dB above answering the mean image: a run that ends with less has collapsed
 
 PART_SIZE = 3200  # images of a part of CIFAR-10 (`study.data`), a few less than its excerpt has of vehicles

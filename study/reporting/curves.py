@@ -10,7 +10,7 @@ from study.ground.recipe import OUR_WAY
 from study.reporting.style import label, label_ends, legend, shades, subplots
 
 # Presets on the report's data, and their share of its images: a training set is scaled by that.
-OF_THE_REPORT = {"excerpt": 9453 / 100_000, "report": 1.0, "report-float16": 1.0}
+OF_THE_REPORT = {"excerpt": 9453 / 100_000, "cifar": 99_920 / 100_000, "report": 1.0, "report-float16": 1.0}
 
 
 def quality(study: Study, history: pd.DataFrame) -> Figure:
