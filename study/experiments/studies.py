@@ -5,7 +5,7 @@ and a notebook; plan, tables, figures, README and paper follow.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from study.architecture import CELLS
 from study.experiments.presets import Preset
@@ -25,7 +25,6 @@ class Study:
     settings: Callable[[Preset], list[dict]]  # what it sets, as fields of a run: one dictionary per setting
     presets: dict[str, tuple[int, ...]]  # the seeds of each preset that has the study
     figures: tuple[str, ...] = ()  # kinds that `study.reporting.figures` draws, as <study>_<kind>
-    labels: dict[str, str] = field(default_factory=dict)  # of fields, where a figure needs other words than their names
 
     def setting(self, run) -> str:
         """A run's values of what the study varies, in words: "batch size 32"."""

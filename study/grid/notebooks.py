@@ -15,7 +15,7 @@ from study.experiments.presets import preset as preset_of
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
-ABOUT_SAMPLES = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
+OF_THE_REPORT = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
 
 
 def names(preset: str | None = None) -> list[str]:
@@ -25,7 +25,7 @@ def names(preset: str | None = None) -> list[str]:
         return known
     shown = {study.notebook for study in studies.of_preset(preset)}
     if preset_of(preset).batch_sizes:
-        shown |= {"02_model_build", *ABOUT_SAMPLES}
+        shown |= {"02_model_build", *OF_THE_REPORT}
     return [name for name in known if name in shown]
 
 
