@@ -1,5 +1,6 @@
 """The tables of README, made from the studies, the presets and the tracked tables, as Markdown."""
 
+import json
 import re
 from functools import partial
 
@@ -8,6 +9,7 @@ import pandas as pd
 from study.experiments import runs, tables
 from study.experiments.presets import PRESETS
 from study.experiments.studies import STUDIES
+from study.ground import paths
 from study.ground.errors import StudyError
 
 SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
@@ -108,6 +110,19 @@ def _three_digits(value):
     return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"
 
 
+def notebooks() -> str:
+    """Every notebook with the question that its first cell asks."""
+    lines = ["notebook | question", "--- | ---"]
+    for path in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
+        first = "".join(json.loads(path.read_text())["cells"][0]["source"])
+        question = re.search(r"\*\*Question:\*\* (.*?\?)", first, flags=re.DOTALL)
+        if not question:
+            raise StudyError(f"{path} asks no question; begin its first cell's second paragraph with **Question:**.")
+        words = " ".join(question[1].split())
+        lines.append(f"`{path.stem}` | {words[0].upper()}{words[1:]}")
+    return _table(lines)
+
+
 def studies() -> str:
     """Every study with its question, notebook and presets."""
     lines = ["study | question | notebook | presets", "--- | --- | --- | ---"]
@@ -132,6 +147,7 @@ def _table(lines):
 
 # What stands between `<!-- NAME -->` and `<!-- end -->` in README, by name.
 SECTIONS = {
+    "notebooks": notebooks,
     "studies": studies,
     "presets": presets,
     "results": partial(results, "excerpt"),
