@@ -1,5 +1,6 @@
 """Decoding in a process of its own, on another of Keras' engines."""
 
+import os
 import subprocess
 import sys
 
@@ -18,5 +19,6 @@ for path in pathlib.Path(sys.argv[2]).glob("*.rnn"):
 
 def decode_elsewhere(backend, name, folder):
     """Decodes the files of a folder in a process of its own: bits and picture of each in an .npz beside it."""
-    environment = {"KERAS_BACKEND": backend, "PYTHONPATH": str(paths.ROOT), "PATH": ""}
-    subprocess.run([sys.executable, "-c", DECODE, name, folder], env=environment, check=True, timeout=600)
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", DECODE, name, folder]
+    subprocess.run(command, cwd=paths.ROOT, env=environment, check=True, timeout=600)

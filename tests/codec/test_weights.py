@@ -126,7 +126,6 @@ def test_engines_decode_the_same_bits_and_nearly_the_same_picture(backend, tmp_p
     pytest.importorskip(backend)
     from skimage.data import astronaut
 
-
     done = compression.compress(weights.load("gru"), astronaut()[100:190, 180:300], iterations=4)
     (tmp_path / "a.rnn").write_bytes(done.file)
     decode_elsewhere(backend, "gru", tmp_path)
