@@ -217,7 +217,7 @@ def compare(options):
         print(f"The tables of {options.preset} are not tracked, so there is nothing to compare the fresh ones with.")
         return
     tracked, fresh = paths.published_tables(options.preset), paths.tables(options.preset)
-    names = sorted(path.name for path in fresh.glob("*.csv") if path.name != "runs.csv")
+    names = sorted({path.name for folder in (tracked, fresh) for path in folder.glob("*.csv")} - {"runs.csv"})
     different = [name for name in names if not _same(tracked / name, fresh / name)]
     if different:
         raise StudyError(
@@ -228,7 +228,7 @@ def compare(options):
 
 
 def _same(one, other):
-    return one.exists() and filecmp.cmp(one, other, shallow=False)
+    return one.exists() and other.exists() and filecmp.cmp(one, other, shallow=False)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from study.model import build_codec
 OPTIONS = {"cell": "lstm", "width": 1 / 16, "reconstruction": "additive"}
 
 
-def context_model(passes=16, largest=12, seed=0):
+def random_context_model(passes=16, largest=12, seed=0):
     """A context model with random weights of a size that leaves probabilities on both sides."""
     rng = np.random.default_rng(seed)
     current, own = context_model.context_masks()
@@ -34,7 +34,7 @@ def context_model(passes=16, largest=12, seed=0):
 def small_codec():
     """Built once: its weights do not change."""
     keras.utils.set_random_seed(0)
-    return Pretrained("small", b"abc", build_codec(**OPTIONS), context_model())
+    return Pretrained("small", b"abc", build_codec(**OPTIONS), random_context_model())
 
 
 def random_bits(height, width, seed=0):

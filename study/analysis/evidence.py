@@ -115,7 +115,7 @@ def steepest(found, batch_size, sign, first=1):
     """The largest fall (sign -1) or rise (+1) of validation PSNR between two epochs, from `first` on, in dB."""
     rows = of_study(found.history, "batch_size", split="validation", batch_size=batch_size)
     wide = rows.query("epoch >= @first").pivot(index="epoch", columns="seed", values="psnr")
-    return (sign * wide.diff()).max()
+    return (sign * wide.diff().iloc[1:]).max(skipna=False)
 
 
 def colour_share(found, **setting):
@@ -153,8 +153,12 @@ def bits_per_pass(found):
 def seed_share(found):
     """The span of the final report's score over seeds as a share of that over batch sizes, by batch size."""
     final = tables.final(of_study(found.history, "batch_size")).groupby("batch_size").report_score
-    spans = (final.max() - final.min()) / np.ptp(final.mean())
+    spans = final.agg(_span) / _span(final.agg(lambda scores: scores.mean(skipna=False)))
     return spans[final.size() > 1]
+
+
+def _span(values):
+    return values.max(skipna=False) - values.min(skipna=False)
 
 
 def their_seed_share(found):

@@ -5,8 +5,10 @@ and the arrays of `ContextModel`, whole numbers, under "context/".
 """
 
 import hashlib
+import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -53,11 +55,14 @@ def load(name: str) -> Pretrained:
             f"There is no model {name!r}; choose one of {', '.join(names())}, or a path that ends in .npz."
         )
     arrays = _read(path)
-    codec = build_codec(**json.loads(str(arrays["options"])))
-    for weight in codec.weights:
-        weight.assign(arrays[weight.path].astype("float32"))
-    context = {key.removeprefix(CONTEXT): array for key, array in arrays.items() if key.startswith(CONTEXT)}
-    return Pretrained(path.stem, _id(arrays), codec, ContextModel.from_arrays(context))
+    try:
+        codec = build_codec(**json.loads(str(arrays["options"])))
+        for weight in codec.weights:
+            weight.assign(arrays[weight.path].astype("float32"))
+        context = {key.removeprefix(CONTEXT): array for key, array in arrays.items() if key.startswith(CONTEXT)}
+        return Pretrained(path.stem, _id(arrays), codec, ContextModel.from_arrays(context))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _is_none(path, error) from error
 
 
 def find(model_id: bytes) -> str:
@@ -83,11 +88,16 @@ def save(path: Path, codec: Codec, options: dict, context: ContextModel) -> None
 def _read(path):
     if not path.exists():
         raise StudyError(f"There is no file {path}; name a file of weights that is there.")
+    content = io.BytesIO(path.read_bytes())  # of a cut file NumPy would leave the handle open
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StudyError(f"{path} is no file of weights ({error}); get it again.") from error
+        return dict(np.load(content, allow_pickle=False))
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _is_none(path, error) from error
+
+
+def _is_none(path, error):
+    said = str(error).partition("\n")[0]
+    return StudyError(f"{path} is no file of weights ({type(error).__name__}: {said}); get it again.")
 
 
 def _id(arrays):

@@ -50,8 +50,8 @@ def count_gpus() -> int:
     """This machine's NVIDIA GPUs. Raises `StudyError` where it has no driver for any."""
     if not shutil.which("nvidia-smi"):
         raise StudyError(
-            "Each run is to have a GPU, and there is no nvidia-smi here: no NVIDIA driver. Install one, or leave "
-            "PROFILE out to train on the processor."
+            "Each run is to have a GPU, and there is no nvidia-smi here: no NVIDIA driver. Install one, or train on "
+            "the processor: leave PROFILE out and, where the preset asks for GPUs, set CUDA_VISIBLE_DEVICES to nothing."
         )
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
     return len(listed.splitlines())

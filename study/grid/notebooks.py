@@ -15,6 +15,7 @@ from study.experiments.presets import preset as preset_of
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
+TABLES = ("history", "runs")  # of the preset's runs
 OF_THE_REPORT = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
 
 
@@ -32,9 +33,12 @@ def names(preset: str | None = None) -> list[str]:
 def execute_all(preset: str) -> None:
     """Executes the notebooks of a preset that have changed since they were, or whose code or runs have.
 
-    A later notebook may show what an earlier one has written, so once one is executed, so are those after it.
+    A later notebook may show what an earlier one has written, so once one is executed, so are those after it. Raises
+    `StudyError` where the preset's runs are not collected yet.
     """
     again = False
+    for table in TABLES:
+        tables.read(preset, table)
     for name in names(preset):
         output, mark = (paths.executed_notebooks(preset) / f"{name}.{kind}" for kind in ("ipynb", "sha256"))
         fingerprint = _fingerprint(name, preset)
@@ -48,9 +52,11 @@ def execute_all(preset: str) -> None:
 
 
 def _fingerprint(name, preset):
-    """Of all that a notebook's output depends on: itself, the package, and the preset's runs."""
-    files = [paths.NOTEBOOKS / f"{name}.ipynb", *sorted((paths.ROOT / "study").rglob("*.py"))]
-    files += [tables.path(preset, table) for table in ("history", "runs")]
+    """Of all that a notebook's output depends on: itself and those before it, the package, and the preset's runs."""
+    known = names(preset)
+    files = [paths.NOTEBOOKS / f"{shown}.ipynb" for shown in known[: known.index(name) + 1]]
+    files += sorted((paths.ROOT / "study").rglob("*.py"))
+    files += [tables.path(preset, table) for table in TABLES]
     digest = hashlib.sha256()
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())

@@ -68,7 +68,11 @@ def draw(preset: str, name: str, published: bool = False) -> Figure:
 
 
 def draw_all(preset: str) -> list[str]:
-    """Draws and writes every figure for which the preset has tables; returns their names."""
+    """Draws and writes every figure for which the preset has tables; returns their names.
+
+    Raises `StudyError` where its runs are not collected yet.
+    """
+    tables.read(preset, "runs")
     made = names(preset)
     for name in made:
         save(draw(preset, name), preset, name)

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from small_codec import context_model, small_codec
+from small_codec import random_context_model, small_codec
 
 from study import cifar, data
 from study.analysis import downstream_use
-from study.codec import standard
 from study.experiments import runs
+from study.ground.errors import StudyError
+from study.ground.images import png
 from study.reporting import ends
 
 needs_cifar = pytest.mark.skipif("CIFAR_DIR" not in os.environ, reason="needs the CIFAR excerpt")
@@ -31,19 +32,18 @@ def test_classes_of_the_excerpt_are_those_of_cifar_10():
 def test_parts_are_what_they_are_called():
     (images, labels), _ = cifar.read_labelled_excerpt()
     known = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
-    parts = {part: data.read(part)[0] for part in data.PARTS}
+    parts = {part: data.load(f"cifar10:{part}").train for part in data.PARTS}
     assert {len(part) for part in parts.values()} == {3200}
     assert {known[image.tobytes()] for image in parts["vehicles"]} == set(data.VEHICLES)
     assert {known[image.tobytes()] for image in parts["everything"]} == set(range(10))
-    bytes_of = {part: np.median([len(standard.png(image)) for image in parts[part][:200]]) for part in parts}
+    bytes_of = {part: np.median([len(png(image)) for image in parts[part][:200]]) for part in parts}
     assert bytes_of["smallest_png"] < bytes_of["everything"] < bytes_of["largest_png"]
-    with pytest.raises(ValueError, match="part='cats' is not known; choose one of everything, vehicles"):
-        data.read("cats")
+    with pytest.raises(StudyError, match="data='cifar10:cats' is not known; choose one of everything, vehicles"):
+        data.load("cifar10:cats")
 
 
-def test_scores_are_split_by_what_images_show(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
-    monkeypatch.setattr(subsets, "are_vehicles", lambda: np.array([True, False, True]))
+def test_scores_are_split_by_what_images_show(output, monkeypatch):
+    monkeypatch.setattr(data, "are_vehicles", lambda: np.array([True, False, True]))
     run = runs.plan("codec", "part")[0]
     rows = {"image": [0, 1, 2], "bpp": 0.125, "psnr": [10.0, 20.0, 14.0], "ssim": 0.5, "ms_ssim": 0.6}
     run.folder.mkdir(parents=True)
@@ -63,7 +63,9 @@ def test_gains_are_paired_by_seed_and_corrected_over_all():
         for bpp in (0.125, 0.25)
     ]
     parts = pd.DataFrame(rows)
-    gains = downstream_use.gains_table(parts.assign(ms_ssim=parts.psnr / 100)).set_index(["score", "part", "tested_on"])
+    gains = downstream_use.differences_table(parts.assign(ms_ssim=parts.psnr / 100)).set_index(
+        ["score", "part", "tested_on"]
+    )
     assert len(gains) == 2 * 2 * 2 and set(gains.n) == {3} and (gains.holm >= gains.p).all()
     row = gains.loc[("psnr", "vehicles", "rest")]
     half = 4.302653 * 0.2 / np.sqrt(3)  # Student's t with two degrees of freedom; the standard deviation is 0.2
@@ -80,13 +82,13 @@ def coloured(count, seed):
 
 
 def test_the_classifier_learns_and_worse_images_are_harder(monkeypatch):
-    monkeypatch.setattr(uses, "EPOCHS", 8)
+    monkeypatch.setattr(downstream_use, "EPOCHS", 8)
     images, labels = coloured(640, seed=0)
     test_images, test_labels = coloured(64, seed=1)
     classifier = downstream_use.train_classifier(images, labels, seed=0)
     assert downstream_use.accuracy(classifier, test_images, test_labels) > 0.5
-    monkeypatch.setattr(uses, "QUALITIES", {"JPEG 4:2:0": (1, 90)})
-    short = replace(small_codec(), context=context_model(passes=2))
+    monkeypatch.setattr(downstream_use, "SETTINGS", {"JPEG 4:2:0": (1, 90)})
+    short = replace(small_codec(), context=random_context_model(passes=2))
     table = downstream_use.use_table(short, test_images, test_labels, {7: classifier})
     assert list(zip(table.codec, table.setting, strict=True)) == [
         ("none", 0),

@@ -10,12 +10,13 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from elsewhere import decode_elsewhere
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
-from test_pretrained import decode_elsewhere
 
 from study.analysis import rate_distortion
-from study.codec import compression, file_format, weights
+from study.architecture import MAX_ITERATIONS
+from study.codec import compression, weights
 from study.ground import images
 
 NAMES = weights.names()
@@ -59,7 +60,7 @@ def test_compressed_here_and_decompressed_elsewhere(name, photographs, tmp_path)
         assert bpp == pytest.approx(8 * size / (shown.shape[0] * shown.shape[1]), abs=6e-4)
         assert psnr == pytest.approx(peak_signal_noise_ratio(original, shown), abs=0.006)
         assert bpp <= RATE or passes == 1
-        if bpp <= RATE and passes < file_format.MAX_PASSES:
+        if bpp <= RATE and passes < MAX_ITERATIONS:
             assert compression.compress(model, original, iterations=int(passes) + 1).bpp > RATE
         rates.append(bpp)
     print(f"\n{name}: {len(rates)} images as promised, {np.median(rates):.3f} bpp in the middle")

@@ -1,4 +1,4 @@
-"""A decoder of the bits of a file, written from study/FORMAT.md alone, in plain Python: slow, without `study`."""
+"""A decoder of the bits of a file, written from study/codec/FORMAT.md alone, in plain Python: slow, without `study`."""
 
 import zlib
 

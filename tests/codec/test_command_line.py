@@ -15,7 +15,7 @@ SMALL = small_codec()
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
+def small(tmp_path_factory):
     """The small codec as a file of weights."""
     path = tmp_path_factory.mktemp("weights") / "small.npz"
     weights.save(path, SMALL.codec, OPTIONS, SMALL.context)
@@ -39,21 +39,21 @@ def fails(capsys, *arguments):
     return said
 
 
-def test_there_and_back_in_another_process(tmp_path, photo, weights, capsys):
-    main(["compress", str(photo), str(tmp_path / "photo.rnn"), "--iterations", "3", "--model", weights])
+def test_there_and_back_in_another_process(tmp_path, photo, small, capsys):
+    main(["compress", str(photo), str(tmp_path / "photo.rnn"), "--iterations", "3", "--model", small])
     said = capsys.readouterr().out
     assert "35x20, 3 passes" in said and "dB" in said
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     command = [sys.executable, "-m", "study", "decompress", tmp_path / "photo.rnn", elsewhere / "a.png"]
-    subprocess.run([*command, "--model", weights], check=True, timeout=120)
+    subprocess.run([*command, "--model", small], check=True, timeout=120)
     psnr = float(said.split(" dB")[0].split()[-1])
     x, y = (np.asarray(Image.open(path), float) for path in (photo, elsewhere / "a.png"))
     assert x.shape == y.shape
     assert psnr == pytest.approx(10 * np.log10(255**2 / np.mean((x - y) ** 2)), abs=0.006)
 
 
-def test_folders(tmp_path, photo, weights, capsys):
+def test_folders(tmp_path, photo, small, capsys):
     inner = tmp_path / "in" / "inner"
     inner.mkdir(parents=True)
     photo.rename(inner / "a.png")
@@ -61,22 +61,22 @@ def test_folders(tmp_path, photo, weights, capsys):
     (tmp_path / "in" / "broken.png").write_bytes(b"nothing")
     for name in ("small", "out"):
         (tmp_path / name).mkdir()
-    said = fails(capsys, "compress", tmp_path / "in", tmp_path / "small", "--model", weights, "--iterations", "1")
+    said = fails(capsys, "compress", tmp_path / "in", tmp_path / "small", "--model", small, "--iterations", "1")
     assert "broken.png does not decode" in said
     written = sorted(path.relative_to(tmp_path / "small").as_posix() for path in (tmp_path / "small").rglob("*.rnn"))
     assert written == ["b.png.rnn", "inner/a.png.rnn"]
-    main(["decompress", str(tmp_path / "small"), str(tmp_path / "out"), "--model", weights])
+    main(["decompress", str(tmp_path / "small"), str(tmp_path / "out"), "--model", small])
     with Image.open(tmp_path / "out" / "inner" / "a.png.png") as image:
         assert image.size == (35, 20)
 
 
-def test_info(tmp_path, photo, weights, capsys):
+def test_info(tmp_path, photo, small, capsys):
     target = tmp_path / "photo.rnn"
-    main(["compress", str(photo), str(target), "--iterations", "2", "--model", weights])
+    main(["compress", str(photo), str(target), "--iterations", "2", "--model", small])
     capsys.readouterr()
     main(["info", str(target)])
     lines = capsys.readouterr().out.splitlines()
-    assert "35x20" in lines[0] and weights.load(weights).id.hex() in lines[0] and "2 of 2 passes" in lines[0]
+    assert "35x20" in lines[0] and weights.load(small).id.hex() in lines[0] and "2 of 2 passes" in lines[0]
     assert f"up to here {target.stat().st_size} bytes" in lines[2]
 
 
@@ -94,30 +94,30 @@ def test_info(tmp_path, photo, weights, capsys):
         (("info", "none.rnn"), "none.rnn"),
     ],
 )
-def test_bad_input_is_one_line_and_no_file(tmp_path, photo, weights, capsys, monkeypatch, arguments, message):
+def test_bad_input_is_one_line_and_no_file(tmp_path, photo, small, capsys, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "empty.rnn").touch()
     before = sorted(tmp_path.rglob("*"))
-    model = [] if arguments[0] == "info" else ["--model", weights]
+    model = [] if arguments[0] == "info" else ["--model", small]
     assert message in fails(capsys, *arguments, *model)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_weights_that_are_not_there(tmp_path, photo, weights, capsys):
+def test_weights_that_are_not_there(tmp_path, photo, small, capsys):
     target = tmp_path / "photo.rnn"
     assert "no model 'none'" in fails(capsys, "compress", photo, target, "--model", "none")
     assert "none.npz" in fails(capsys, "compress", photo, target, "--model", tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("no weights")
     assert "no file of weights" in fails(capsys, "compress", photo, target, "--model", tmp_path / "text.npz")
-    main(["compress", str(photo), str(target), "--model", weights, "--iterations", "1"])
+    main(["compress", str(photo), str(target), "--model", small, "--iterations", "1"])
     capsys.readouterr()
     assert "Name the file of its weights" in fails(capsys, "decompress", target, tmp_path / "out.png")
 
 
-def test_lossy_kinds_are_refused_on_the_way_back(tmp_path, photo, weights, capsys):
+def test_lossy_kinds_are_refused_on_the_way_back(tmp_path, photo, small, capsys):
     target = tmp_path / "photo.rnn"
-    main(["compress", str(photo), str(target), "--model", weights, "--iterations", "1"])
+    main(["compress", str(photo), str(target), "--model", small, "--iterations", "1"])
     capsys.readouterr()
-    assert "would not keep" in fails(capsys, "decompress", target, tmp_path / "out.jpg", "--model", weights)
+    assert "would not keep" in fails(capsys, "decompress", target, tmp_path / "out.jpg", "--model", small)
     assert not (tmp_path / "out.jpg").exists()

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_codec import context_model, random_bits
+from small_codec import random_bits, random_context_model
 
 from study.codec import context_model
 
-MODEL = context_model()
+MODEL = random_context_model()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 7), (5, 3), (8, 8)])
@@ -62,7 +62,7 @@ def test_size_is_what_the_probabilities_say():
 
 def test_bits_that_are_known_beforehand_cost_little_but_never_less_than_the_bound():
     sure = replace(
-        context_model(largest=0),
+        random_context_model(largest=0),
         bias=np.full((16, len(context_model.PHASES), context_model.CHANNELS), 30_000, np.int16),
     )
     for cells in (1, 100, 2500):
@@ -73,7 +73,7 @@ def test_bits_that_are_known_beforehand_cost_little_but_never_less_than_the_boun
 
 def test_wrong_bits_under_a_sure_model_are_coded_too():
     sure = replace(
-        context_model(largest=0),
+        random_context_model(largest=0),
         bias=np.full((16, len(context_model.PHASES), context_model.CHANNELS), 30_000, np.int16),
     )
     bits = random_bits(6, 6)

@@ -1,6 +1,6 @@
 """Files that something happened to: a picture or a clear refusal, whatever the bytes.
 
-    MUTATIONS=10000 .venv/bin/python -m pytest tests/test_mutations.py -s
+    MUTATIONS=10000 .venv/bin/python -m pytest tests/codec/test_mutations.py -s
 
 does as many as wanted, and prints the slowest and how much memory they took at most.
 """

@@ -1,14 +1,17 @@
 """The files of weights: what is in them, and that every engine decodes the same with them."""
 
-import subprocess
-import sys
+import io
+import json
+import zipfile
 
 import numpy as np
 import pytest
-from small_codec import OPTIONS, context_model, small_codec
+from elsewhere import decode_elsewhere
+from small_codec import OPTIONS, random_context_model, small_codec
 
-from study.codec import weights
+from study.codec import compression, weights
 from study.ground import paths
+from study.ground.errors import StudyError
 
 NAMES = weights.names()
 
@@ -47,34 +50,83 @@ def test_what_is_saved_is_loaded(tmp_path):
     again = tmp_path / "again.npz"
     weights.save(again, loaded.codec, OPTIONS, loaded.context)
     assert weights.load(str(again)).id == loaded.id and again.read_bytes() == path.read_bytes()
-    weights.save(again, loaded.codec, OPTIONS, context_model(seed=1))
+    weights.save(again, loaded.codec, OPTIONS, random_context_model(seed=1))
     assert weights.load(str(again)).id != loaded.id
 
 
-DECODE = """
-import sys, pathlib, numpy as np
-from study.codec import compression, file_format, weights
-model = weights.load(sys.argv[1])
-for path in pathlib.Path(sys.argv[2]).glob("*.rnn"):
-    file = path.read_bytes()
-    bits = np.stack(compression.decode_bits(model.context, *file_format.read(file)))
-    np.savez(path.with_suffix(".npz"), bits=bits, picture=compression.decompress(model, file))
-"""
+def saved(**changed):
+    """The bytes of the small codec's file, with some arrays changed, and without those that are None."""
+    small, content = small_codec(), io.BytesIO()
+    arrays = {weight.path: np.asarray(weight).astype(np.float16) for weight in small.codec.weights}
+    arrays |= {f"context/{name}": array for name, array in vars(small.context).items()}
+    arrays |= {"options": np.array(json.dumps(OPTIONS, sort_keys=True))} | changed
+    np.savez_compressed(content, **{name: array for name, array in arrays.items() if array is not None})
+    return content.getvalue()
 
 
-def decode_elsewhere(backend, name, folder):
-    """Decodes the files of a folder in a process of its own: bits and picture of each in an .npz beside it."""
-    environment = {"KERAS_BACKEND": backend, "PYTHONPATH": str(paths.ROOT), "PATH": ""}
-    subprocess.run([sys.executable, "-c", DECODE, name, folder], env=environment, check=True, timeout=600)
+def zipped(**members):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        for name, text in members.items():
+            file.writestr(name, text)
+    return content.getvalue()
+
+
+def array_alone():
+    content = io.BytesIO()
+    np.save(content, np.zeros(3))
+    return content.getvalue()
+
+
+def flipped(content, at):
+    """With one byte changed."""
+    return content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :]
+
+
+WHOLE = saved()
+NO_CODECS = {
+    "an empty file": b"",
+    "text": b"no weights",
+    "the start of a zip file alone": b"PK\x03\x04",
+    **{f"cut after {share:.0%}": WHOLE[: int(share * len(WHOLE))] for share in (0.1, 0.5, 0.9, 0.999)},
+    "cut by a byte": WHOLE[:-1],
+    "a byte changed within": flipped(WHOLE, len(WHOLE) // 2),
+    "an empty zip file": zipped(),
+    "a zip file of text": zipped(options="{}"),
+    "arrays of something else": saved(options=None),
+    "a network's weight that lacks": saved(**{small_codec().codec.weights[3].path: None}),
+    "a context model's weights that lack": saved(**{"context/bias": None}),
+    "an array alone": array_alone(),
+    "a pickle": saved(options=np.array({"cell": "lstm"}, dtype=object)),
+    "options that are no JSON": saved(options=np.array("lstm")),
+    "options that no codec has": saved(options=np.array('{"colour": "red"}')),
+    "a weight of another shape": saved(**{small_codec().codec.weights[3].path: np.zeros(3, np.float16)}),
+}
+
+
+def test_a_whole_file_by_hand_is_the_one_that_is_saved(tmp_path):
+    """So that what is refused below is refused for what was changed."""
+    small = small_codec()
+    weights.save(tmp_path / "a.npz", small.codec, OPTIONS, small.context)
+    (tmp_path / "b.npz").write_bytes(WHOLE)
+    assert weights.load(str(tmp_path / "a.npz")).id == weights.load(str(tmp_path / "b.npz")).id
+
+
+@pytest.mark.parametrize("what", NO_CODECS)
+def test_a_file_that_holds_no_codec_is_one_line(what, tmp_path):
+    path = tmp_path / "some.npz"
+    path.write_bytes(NO_CODECS[what])
+    with pytest.raises(StudyError, match="some.npz is no file of weights") as refused:
+        weights.load(str(path))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_engines_decode_the_same_bits_and_nearly_the_same_picture(backend, tmp_path):
     pytest.importorskip(backend)
     from skimage.data import astronaut
-    from study.compression import compress
 
-    done = compress(weights.load("gru"), astronaut()[100:190, 180:300], iterations=4)
+    done = compression.compress(weights.load("gru"), astronaut()[100:190, 180:300], iterations=4)
     (tmp_path / "a.rnn").write_bytes(done.file)
     decode_elsewhere(backend, "gru", tmp_path)
     with np.load(tmp_path / "a.npz") as other:

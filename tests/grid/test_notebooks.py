@@ -1,4 +1,6 @@
-"""Notebooks as papermill runs them: strict names, the input untouched, and the whole grid at its smallest."""
+"""Notebooks as papermill runs them: strict names, the input untouched, anew when something changed; and the whole study
+at its smallest.
+"""
 
 import os
 import subprocess
@@ -8,13 +10,17 @@ import nbformat
 import papermill
 import pytest
 
-from study.__main__ import main
-from study.experiments import runs, tables
+from study.experiments import runs, studies, tables
+from study.experiments.presets import PRESETS
 from study.grid import notebooks
 from study.ground import paths
+from study.ground.errors import StudyError
+from study.reporting import figures
 
 NOTEBOOKS = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
 PRESET = "smoke"
+OF_THE_REPORT = ["01_data_preparation", "02_model_build", "03_batch_size_study", "04_train_size_study"]
+OF_THE_REPORT += ["05_qualitative_samples", "06_loss_study"]
 
 
 def study(output, *arguments):
@@ -24,59 +30,206 @@ def study(output, *arguments):
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def test_an_unknown_parameter_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(
-        ValueError, match="03_batch_size_study has no parameter batchsize; it has preset, studies, batch_sizes"
-    ):
-        notebooks.run_notebook("03_batch_size_study", tmp_path / "out.ipynb", {"batchsize": [32]})
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("smoke", [*OF_THE_REPORT, "08_claims"]),
+        ("excerpt", [*OF_THE_REPORT, "07_rate_distortion", "08_claims"]),
+        ("report-float16", [*OF_THE_REPORT, "08_claims"]),
+        ("codec", ["07_rate_distortion", "09_uses"]),
+        ("codec-full", ["07_rate_distortion"]),
+        ("recipe", ["02_model_build"]),
+        (None, NOTEBOOKS),
+    ],
+)
+def test_a_preset_is_shown_by_the_notebooks_of_its_studies_in_reading_order(preset, expected):
+    assert notebooks.names(preset) == expected
+
+
+def test_every_study_has_a_notebook_and_every_notebook_is_of_some_preset():
+    assert {study.notebook for study in studies.STUDIES.values()} <= set(NOTEBOOKS)
+    assert {name for preset in PRESETS for name in notebooks.names(preset)} == set(NOTEBOOKS)
+
+
+def write_notebook(folder, name, parameters, source="1 + 1"):
+    cells = [nbformat.v4.new_code_cell(text) for text in (parameters, source)]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"  # else it is a random one
+    nbformat.write(notebook, folder / f"{name}.ipynb")
+
+
+@pytest.fixture
+def repository(tmp_path, output, monkeypatch, finish):
+    """A repository of its own: a module, the notebooks of the recipe and the report's studies, and a finished run."""
+    root = tmp_path / "repository"
+    (root / "study" / "wing").mkdir(parents=True)
+    (root / "notebooks").mkdir()
+    (root / "study" / "wing" / "module.py").write_text("a = 1\n")
+    for name in NOTEBOOKS:
+        published = '\npublished: str = "excerpt"  # words' if name != "01_data_preparation" else ""
+        write_notebook(root / "notebooks", name, f'preset: str = "smoke"  # words{published}')
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setattr(paths, "NOTEBOOKS", root / "notebooks")
+    finish(runs.plan(PRESET)[0])
+    tables.collect(PRESET)
+    return root
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    """Which notebooks are executed, with which parameters: instead of papermill, which takes its time."""
+    done = {}
+
+    def execute(name, output, settings):
+        done[name] = settings
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(f"executed {len(done)}")
+
+    monkeypatch.setattr(notebooks, "execute", execute)
+    return done
+
+
+def test_notebooks_are_executed_once_and_show_their_preset(repository, executed):
+    notebooks.execute_all(PRESET)
+    assert list(executed) == notebooks.names(PRESET)
+    assert executed.pop("01_data_preparation") == {"preset": PRESET}
+    assert all(settings == {"preset": PRESET, "published": PRESET} for settings in executed.values())
+    folder = paths.executed_notebooks(PRESET)
+    assert sorted(path.name for path in folder.glob("*.ipynb")) == [f"{name}.ipynb" for name in notebooks.names(PRESET)]
+    executed.clear()
+    notebooks.execute_all(PRESET)
+    assert not executed
+
+
+def change_a_notebook(repository):
+    write_notebook(repository / "notebooks", "04_train_size_study", 'preset: str = "smoke"  # words', "2 + 2")
+
+
+def change_a_module(repository):
+    (repository / "study" / "wing" / "module.py").write_text("a = 2\n")
+
+
+def add_a_module(repository):
+    (repository / "study" / "other.py").write_text("")
+
+
+def collect_another_run(repository):
+    folder = runs.plan(PRESET)[1].folder
+    first = runs.plan(PRESET)[0].folder
+    folder.mkdir()
+    for name in ("manifest.json", "history.csv"):
+        (folder / name).write_bytes((first / name).read_bytes())
+    tables.collect(PRESET)
+
+
+def remove_what_one_made(repository):
+    (paths.executed_notebooks(PRESET) / "04_train_size_study.ipynb").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        (change_a_notebook, "04_train_size_study"),
+        (remove_what_one_made, "04_train_size_study"),
+        (change_a_module, "01_data_preparation"),
+        (add_a_module, "01_data_preparation"),
+        (collect_another_run, "01_data_preparation"),
+    ],
+)
+def test_what_has_changed_is_executed_anew_and_those_after_it(change, first, repository, executed):
+    notebooks.execute_all(PRESET)
+    executed.clear()
+    change(repository)
+    notebooks.execute_all(PRESET)
+    known = notebooks.names(PRESET)
+    assert list(executed) == known[known.index(first) :]
+    executed.clear()
+    notebooks.execute_all(PRESET)
+    assert not executed
+
+
+def test_dates_of_files_that_stay_as_they_are_do_not_matter(repository, executed):
+    notebooks.execute_all(PRESET)
+    executed.clear()
+    for path in (*repository.rglob("*.*"), tables.path(PRESET, "history"), tables.path(PRESET, "runs")):
+        os.utime(path, (1, 1))
+    (repository / "notebooks" / "10_other.txt").write_text("no notebook")
+    change_a_notebook(repository)
+    write_notebook(
+        repository / "notebooks",
+        "04_train_size_study",
+        'preset: str = "smoke"  # words\npublished: str = "excerpt"  # words',
+    )
+    notebooks.execute_all(PRESET)
+    assert not executed
+
+
+def test_after_one_that_failed_it_and_those_after_it_are_executed(repository, executed, monkeypatch):
+    """Those after it too, though they have not changed: they may show what one before them has written."""
+    notebooks.execute_all(PRESET)
+    executed.clear()
+    change_a_notebook(repository)
+    whole = notebooks.execute
+
+    def fails(name, output, settings):
+        if name == "05_qualitative_samples":
+            raise RuntimeError("it failed")
+        whole(name, output, settings)
+
+    monkeypatch.setattr(notebooks, "execute", fails)
+    before = (paths.executed_notebooks(PRESET) / "05_qualitative_samples.ipynb").read_text()
+    with pytest.raises(RuntimeError, match="it failed"):
+        notebooks.execute_all(PRESET)
+    assert (paths.executed_notebooks(PRESET) / "05_qualitative_samples.ipynb").read_text() == before
+    assert list(executed) == ["04_train_size_study"]
+    executed.clear()
+    monkeypatch.setattr(notebooks, "execute", whole)
+    notebooks.execute_all(PRESET)
+    assert list(executed) == ["05_qualitative_samples", "06_loss_study", "08_claims"]
+
+
+def test_notebooks_of_a_preset_without_tables_are_refused_with_the_command(repository, executed):
+    with pytest.raises(StudyError, match="is not there. `make study PRESET=laptop` makes it"):
+        notebooks.execute_all("laptop")
+    assert not executed
+
+
+def test_an_unknown_parameter_is_refused_with_the_known_ones(repository, tmp_path):
+    with pytest.raises(StudyError, match="03_batch_size_study has no parameter presets, x; it has preset, published"):
+        notebooks.execute("03_batch_size_study", tmp_path / "out" / "out.ipynb", {"presets": 1, "preset": 2, "x": 3})
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_notebook_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="no notebook '09_dreams'; choose one of 01_data_preparation"):
-        notebooks.run_notebook("09_dreams", tmp_path / "out.ipynb", {})
+    with pytest.raises(StudyError, match="no notebook '09_dreams'; choose one of 01_data_preparation, 02_model_build"):
+        notebooks.execute("09_dreams", tmp_path / "out" / "out.ipynb", {})
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_notebook_runs_with_parameters_and_stays_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
-    source = paths.NOTEBOOKS / "01_data_preparation.ipynb"
+def test_a_notebook_runs_with_its_parameters_and_stays_as_it_was(repository, tmp_path):
+    source = repository / "notebooks" / "01_data_preparation.ipynb"
+    write_notebook(source.parent, source.stem, "size: int = 3  # words", "import os\nprint(size, os.getcwd())")
     before = source.read_bytes()
-    notebooks.run_notebook(source.stem, tmp_path / "out.ipynb", {"preset": PRESET})
+    notebooks.execute(source.stem, tmp_path / "out" / "out.ipynb", {"size": 7})
     assert source.read_bytes() == before
-    assert tables.read(PRESET, "data").split.tolist() == ["train", "validation"]
+    done = nbformat.read(tmp_path / "out" / "out.ipynb", 4)
+    assert done.cells[-1].outputs[0].text == f"7 {source.parent}\n"
+    assert notebooks.parameters(source.stem)["size"]["default"] == "3"
 
 
-def test_each_run_has_a_gpu_of_its_own(tmp_path, monkeypatch):
-    driver = tmp_path / "nvidia-smi"
-    driver.write_text("#!/bin/sh\necho 'GPU 0: Tesla T4'\necho 'GPU 1: Tesla T4'\n")
-    driver.chmod(0o755)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(notebooks.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    code = (
-        "from study import launch\nwith notebooks.own_gpu():\n    import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
-    )
-    with notebooks.own_gpu():
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
-        environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
-        environment |= {"TMPDIR": str(tmp_path)}
-        other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-        assert other.stdout == "1\n", other.stderr
-    assert "CUDA_VISIBLE_DEVICES" not in os.environ
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with notebooks.own_gpu():
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
-
-
-def test_a_machine_without_a_gpu_is_told_so(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(ValueError, match="no nvidia-smi here"), notebooks.own_gpu():
-        pass
-    with pytest.raises(SystemExit):
-        main(["grid", "--preset", PRESET, "--profile", "local-gpu"])
-    assert "no nvidia-smi here" in capsys.readouterr().err and not list(tmp_path.iterdir())
+def test_a_notebook_is_refreshed_with_its_outputs_and_without_what_an_engine_says(repository):
+    source = repository / "notebooks" / "01_data_preparation.ipynb"
+    text = "import sys\nprint('engine starts', file=sys.stderr)\nsize + 1"
+    write_notebook(source.parent, source.stem, "size: int = 3  # words", text)
+    before = [cell.source for cell in nbformat.read(source, 4).cells]
+    notebooks.refresh(source.stem)
+    refreshed = nbformat.read(source, 4)
+    assert [cell.source for cell in refreshed.cells] == before  # no cell of papermill's own
+    (shown,) = refreshed.cells[1].outputs
+    assert shown.data["text/plain"] == "4" and refreshed.cells[1].execution_count
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -98,40 +251,27 @@ def test_a_checked_cell_carries_its_output(name):
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
 
 
-def test_the_grid_at_its_smallest_is_trained_once_and_shown(tmp_path):
+# Tables of `passes`, `codec`, `part` and their like, which other presets have.
+OF_CODECS = {"kodak", "rates", "targets", "photograph", "cells", "parts", "part_differences", "use"}
+
+
+def test_the_study_at_its_smallest_is_trained_once_and_shown(tmp_path, monkeypatch):
     first = study(tmp_path, "all", "--preset", PRESET, "--cores", 2)
     assert first.returncode == 0, first.stderr[-3000:]
-    results, figures = tmp_path / "results" / PRESET, tmp_path / "figures" / PRESET
-    of_codecs = {
-        "kodak",
-        "rates",
-        "targets",
-        "photograph",
-        "cells",
-        "parts",
-        "gains",
-        "use",
-    }  # at the preset `codec` alone
-    assert {path.stem for path in results.glob("*.csv")} == set(tables.SCHEMA) - of_codecs
-    assert {f"figure_{n}.{kind}" for n in range(1, 8) for kind in ("png", "pdf")} <= {p.name for p in figures.iterdir()}
-    assert (tmp_path / "paper" / "report.pdf").read_bytes().startswith(b"%PDF")
+    results, drawn = tmp_path / "results" / PRESET, tmp_path / "figures" / PRESET
+    assert {path.stem for path in results.glob("*.csv")} == set(tables.SCHEMA) - OF_CODECS
+    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
+    of_studies = {f"{study.name}_{kind}" for study in studies.of_preset(PRESET) for kind in study.figures}
+    of_tables = {"architecture", "better_samples", "poorer_samples", "loss_pictures", "edges"}
+    assert set(figures.names(PRESET)) == of_studies | of_tables
+    assert {path.name for path in drawn.iterdir()} == {
+        f"{name}.{kind}" for name in of_studies | of_tables for kind in ("png", "pdf")
+    }
+    (printed,) = (tmp_path / "paper").rglob("*.pdf")
+    assert printed.read_bytes().startswith(b"%PDF")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results" / "runs").rglob("history.csv")}
     assert len(before) == len(runs.plan(PRESET))
 
     again = study(tmp_path, "all", "--preset", PRESET)
     assert again.returncode == 0 and "0 to train" in again.stdout and "notebook" not in again.stdout
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "results" / "runs").rglob("history.csv")}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("plan", "--preset", "tiny"), "invalid choice: 'tiny'"),
-        (("figures", "--preset", PRESET), "history.csv is not there. `make study PRESET=smoke` makes it"),
-        (("train", PRESET, "batch_size", "nothing", "log.ipynb"), "no run 'nothing'"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_a_line(arguments, message, tmp_path):
-    done = study(tmp_path, *arguments)
-    assert done.returncode and message in done.stderr and "Traceback" not in done.stderr
-    assert not list(tmp_path.iterdir())

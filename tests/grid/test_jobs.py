@@ -1,0 +1,151 @@
+"""The grid as a person starts it: a process for each run, which writes its folder and nothing else."""
+
+import os
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import pytest
+
+from study.experiments import runs
+from study.grid import plan, progress
+from study.ground import paths
+
+COMPARED = ("history.csv", "summary.csv")  # runs.csv has clock times
+OF_A_RUN = {"manifest.json", "history.csv", "images.csv", "weights.npz", "log.txt", "lock"}
+
+
+def study(output, *arguments, **environment):
+    """The command line in a process of its own, with everything it makes below `output`."""
+    environment = os.environ | {"STUDY_OUTPUT": str(output)} | environment
+    command = [sys.executable, "-m", "study", *map(str, arguments)]
+    return subprocess.run(command, cwd=paths.ROOT, env=environment, capture_output=True, text=True)
+
+
+def succeeds(output, *arguments, **environment):
+    done = study(output, *arguments, **environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def files(folder):
+    """All files below a folder, by their place in it, but for what Snakemake keeps for itself."""
+    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return {name for name in found if "/.snakemake/" not in name}
+
+
+def collected(output):
+    """The bytes of the tables that say what was trained."""
+    succeeds(output, "tables", "--preset", "smoke")
+    return {name: (output / "results" / "smoke" / name).read_bytes() for name in COMPARED}
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """The smoke grid by one command, on two cores: its folder, and the files in it before anything is collected."""
+    output = tmp_path_factory.mktemp("grid")
+    succeeds(output, "grid", "--preset", "smoke", "--cores", 2)
+    return output, files(output)
+
+
+def test_each_job_writes_its_runs_folder_and_its_mark_and_nothing_else(grid):
+    _, written = grid
+    ids = [run.id for run in runs.plan("smoke")]
+    of_runs = {f"results/runs/{run}/{name}" for run in ids for name in OF_A_RUN | {"output.txt"}}
+    assert written == of_runs | {f"results/runs/finished/{run}" for run in ids}
+
+
+def test_a_grid_that_is_finished_starts_no_job(grid):
+    output, _ = grid
+    dates = {path: path.stat().st_mtime_ns for path in output.rglob("results/runs/*/*")}
+    said = succeeds(output, "grid", "--preset", "smoke", "--cores", 2)
+    assert said.splitlines()[-1].endswith(f"{len(runs.plan('smoke'))} finished, 0 to train; 0 images x passes")
+    assert dates == {path: path.stat().st_mtime_ns for path in output.rglob("results/runs/*/*")}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_tables_do_not_depend_on_the_order_in_which_runs_end(grid, tmp_path, seed):
+    """Two processes at a time, each of which trains a run and collects the tables, while the other is at work."""
+    ids = [run.id for run in runs.plan("smoke")]
+    order = random.Random(seed).sample(ids, len(ids))
+    assert order != ids
+
+    def train_and_collect(run):
+        succeeds(tmp_path, "train", "smoke", run)
+        succeeds(tmp_path, "tables", "--preset", "smoke")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(train_and_collect, order))
+    assert {f"results/runs/{run}/{name}" for run in ids for name in OF_A_RUN} <= files(tmp_path)
+    assert collected(tmp_path) == collected(grid[0])
+
+
+def test_a_job_leaves_the_tables_alone(tmp_path):
+    """The pictures of the loss study are of several runs: a job that trains one of them has no say in them."""
+    run = next(run for run in runs.plan("smoke", "loss") if run.loss == "l1")
+    table = tmp_path / "results" / "smoke" / "loss_samples.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("as it was\n")
+    said = succeeds(tmp_path, "train", "smoke", run.id)
+    assert said.splitlines()[-1] in (f"{run.id} done", f"{run.id} collapsed")
+    assert files(tmp_path) == {"results/smoke/loss_samples.csv"} | {f"results/runs/{run.id}/{f}" for f in OF_A_RUN}
+    assert table.read_text() == "as it was\n"
+
+
+def test_a_job_that_fails_leaves_its_words(tmp_path, monkeypatch):
+    """The runs of `codec-full` where there is no CIFAR; on the processor, though the preset asks for GPUs."""
+    nowhere = {"CIFAR_DIR": str(tmp_path / "nowhere"), "CUDA_VISIBLE_DEVICES": ""}
+    done = study(tmp_path / "output", "grid", "--preset", "codec-full", "--cores", 2, **nowhere)
+    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path / "output"))
+    planned = runs.plan("codec-full")
+    logs = [run.folder / "output.txt" for run in planned]
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"study: {len(planned)} runs of codec-full are not finished") and str(logs[0]) in said
+    for log in logs:
+        last = log.read_text().splitlines()[-1]
+        assert last.startswith("study: ") and str(tmp_path / "nowhere") in last
+    assert files(tmp_path / "output") == {f"results/runs/{run.id}/output.txt" for run in planned}
+    told = progress.text("codec-full", datetime(2026, 1, 1)).splitlines()
+    assert told[: len(planned)] == [
+        f"{run.id}: failed, epoch 0 of {run.epochs}; see {log}" for run, log in zip(planned, logs, strict=True)
+    ]
+    assert f"{len(planned)} failed" in told[len(planned)]
+
+
+@pytest.mark.parametrize(("preset", "own_gpu"), [("smoke", False), ("codec-full", True)])
+def test_a_job_is_one_command_and_asks_for_what_its_run_takes(preset, own_gpu, tmp_path):
+    """By Snakemake's own dry run."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", tmp_path]
+    command += ["--config", f"preset={preset}", "--dry-run", "--printshellcmds", "--cores", "2"]
+    environment = os.environ | {"STUDY_OUTPUT": str(tmp_path)}
+    done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    for run in runs.plan(preset):
+        option = "--own-gpu " if own_gpu else " "
+        log = tmp_path / "results" / "runs" / run.id / "output.txt"
+        assert f"{sys.executable} -m study train {option}{preset} {run.id} > {log} 2>&1" in said
+        for asked in (f"mem_mb={plan.memory_mb(run)}", f"runtime={plan.job_minutes(run, own_gpu)}"):
+            assert asked in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plan", "--preset", "tiny"), "invalid choice: 'tiny'"),
+        (("figures", "--preset", "smoke"), "runs.csv is not there. `make study PRESET=smoke` makes it"),
+        (("tables", "--preset", "smoke"), "no finished run yet. `make study PRESET=smoke` makes them"),
+        (("check", "--preset", "smoke"), "history.csv is not there. `make study PRESET=smoke` makes it"),
+        (("notebooks", "--preset", "smoke"), "history.csv is not there. `make study PRESET=smoke` makes it"),
+        (("train", "smoke", "nothing"), "There is no run 'nothing' in smoke; its 5 runs are photographs-lstm"),
+        (("train", "tiny", "nothing"), "invalid choice: 'tiny'"),
+        (("grid", "--preset", "smoke", "--profile", "moon"), "invalid choice: 'moon'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(arguments, message, tmp_path):
+    done = study(tmp_path, *arguments)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+    assert not files(tmp_path) or files(tmp_path) == {"results/runs/smoke.collect.lock"}
