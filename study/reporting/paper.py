@@ -14,10 +14,10 @@ from study.experiments import tables
 from study.experiments.presets import PUBLISHED
 from study.ground import atomic, paths, recipe
 from study.ground.errors import StudyError
-from study.reporting import figures, numbers_of_codecs, numbers_of_studies, settings
+from study.reporting import curves, figures, numbers_of_codecs, numbers_of_studies, settings
 from study.reporting.written import count, counted, decibels, fixed, interval, listed, percent, short
 
-CIFAR = 100_000  # training images of CIFAR-10 and CIFAR-100 together
+CIFAR, CIFAR_TEST = 100_000, 20_000  # images of CIFAR-10 and CIFAR-100 together, for training and for test
 
 
 def print_pdf(preset: str) -> Path:
@@ -106,9 +106,11 @@ def _data(preset):
         "name": train.data,
         "train": count(train.images),
         "validation": count(table.images["validation"]),
-        "of_the_report": train.data in ("excerpt", "cifar"),
+        "of_the_report": preset in curves.OF_THE_REPORT,
+        "few": train.data not in ("cifar", "cifar_all"),
         "share": percent(train.images / CIFAR, 1),
         "whole": count(CIFAR),
+        "missing": count(CIFAR + CIFAR_TEST - table.images.sum()),
         "fingerprint": train.fingerprint[:12],
     }
 
@@ -124,6 +126,7 @@ def _recipe():
         "their_beta_2": short(theirs["beta_2"]),
         "their_gain": short(theirs["binarizer_gain"]),
         "margin": f"{short(recipe.COLLAPSE_MARGIN)}\u00a0dB",
+        "scored_training": count(recipe.SCORED_TRAINING),
     }
 
 

@@ -103,6 +103,15 @@ def test_paper_is_of_its_preset(output):
         assert not [words for words in ("1,234 training", "987,654,321", "11.13 dB") if words not in here]
 
 
+def test_all_of_cifar_is_not_called_few(output):
+    make("cifar", "cifar", 0.25, seeds=2, psnr=17.25)
+    table = pd.read_csv(tables.path("cifar", "data")).assign(images=[99_920, 19_977])
+    atomic.write(tables.path("cifar", "data"), table.to_csv(index=False).encode())
+    said = printed("cifar")
+    assert "CIFAR-10 and CIFAR-100, but for 103 images" in said and "They are few" not in said
+    assert "with a wider network" in said and "with more images" not in said
+
+
 def test_a_setting_that_several_studies_ask_for_is_one_training(output):
     make("laptop", "photographs", 0.125, seeds=2, psnr=17.25)
     said = printed("laptop")
