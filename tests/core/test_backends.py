@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from test_model import lively
+from twin import lively
 
 WIDTH = 1 / 16
 ELSEWHERE = """

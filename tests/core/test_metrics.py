@@ -11,9 +11,11 @@ import skimage.metrics
 from PIL import Image, ImageFilter
 
 from study import losses, metrics
+from study.ground import paths
+from study.ground.errors import StudyError
 
 WEIGHTS = np.array(metrics.SCALE_WEIGHTS)
-DATA = Path(os.environ.get("CIFAR_DIR") or Path(__file__).resolve().parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("CIFAR_DIR") or paths.ROOT.parent / "shared" / "data")
 
 
 def jpeg(image, quality=20):
@@ -402,7 +404,7 @@ def blank(*shape):
 def test_ms_ssim_name():
     assert metrics.ms_ssim_name(161, 161) == "MS-SSIM"
     assert metrics.ms_ssim_name(160, 4000) == metrics.ms_ssim_name(17, 17) == "MS-SSIM[w3,L4]"
-    with pytest.raises(ValueError, match="needs 17 pixels a side, these images are 16x40; use larger images"):
+    with pytest.raises(StudyError, match="needs 17 pixels a side, these images are 16x40; use larger images"):
         metrics.ms_ssim_name(16, 40)
 
 
@@ -437,5 +439,5 @@ def test_ms_ssim_name():
     ],
 )
 def test_errors_say_what_is_wrong_and_what_to_do(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(StudyError, match=message):
         call()

@@ -2,26 +2,15 @@ import keras
 import numpy as np
 import pytest
 from gradients import gradients
-from test_cells import array, convolve, lstm
-from test_layers import slow_gain
+from twin import array, lively, made, random_images, slow_codec
 
-from study.architecture import layer_table
-from study.model import BPP, Codec, build_codec
+from study.architecture import BPP
+from study.ground.errors import StudyError
+from study.model import Codec, build_codec
 
-SMALL = 1 / 16
 FULL_SIZE = 30_225_283
 RULES = [(r, a) for r in ("additive", "one_shot", "residual_scaling") for a in ("linear", "leaky_relu")]
 KINDS = ["lstm", "gru", "residual_gru", "associative_lstm"]
-
-
-def made(width=SMALL, weights=0, **options):
-    """A codec with the same weights for the same seed."""
-    keras.utils.set_random_seed(weights)
-    return build_codec(width=width, **options)
-
-
-def random_images(height, width, batch=2, seed=0):
-    return np.random.default_rng(seed).random((batch, height, width, 3), dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +101,6 @@ def test_parameters_do_not_grow_with_the_passes(full):
         assert sum(int(np.prod(variable.shape)) for variable in full.trainable_variables) == FULL_SIZE
 
 
-@pytest.mark.parametrize(("cell", "matrices"), [("gru", 22_669_088), ("residual_gru", 30_213_920)])
-def test_other_cells_have_the_papers_number_of_weights(cell, matrices):
-    """And one bias a gate and a convolution; a residual GRU's two further convolutions have none."""
-    codec = build_codec(cell=cell)
-    assert sum(int(np.prod(weight.shape)) for weight in codec.weights if len(weight.shape) == 4) == matrices
-    assert codec.count_params() - matrices == 22_677_763 - 22_669_088
-
-
 def test_no_call_makes_a_variable():
     codec = made()
     before = [id(variable) for variable in codec.variables]
@@ -130,92 +111,7 @@ def test_no_call_makes_a_variable():
     assert [id(variable) for variable in codec.variables] == before
 
 
-def test_layer_table_is_that_of_the_paper(full):
-    rows = layer_table(full)
-    assert sum(row["parameters"] for row in rows) == FULL_SIZE
-    # T17, Fig. 1: kernel, hidden kernel, side at 32x32 and depth after depth-to-space.
-    assert [(row["kernel"], row["hidden_kernel"], row["height"], row["channels"]) for row in rows] == [
-        ("3x3 /2", "", 16, 64),
-        ("3x3 /2", "1x1", 8, 256),
-        ("3x3 /2", "1x1", 4, 512),
-        ("3x3 /2", "1x1", 2, 512),
-        ("1x1", "", 2, 32),
-        ("1x1", "", 2, 512),
-        ("2x2", "1x1", 4, 128),
-        ("3x3", "1x1", 8, 128),
-        ("3x3", "3x3", 16, 64),
-        ("3x3", "3x3", 32, 32),
-        ("1x1", "", 32, 3),
-    ]
-    assert all(row["width"] == row["height"] for row in rows)
-
-
 # The passes, against the whole codec written from T17 alone, in float64
-
-
-def unfold(x):
-    """Depth to space: of each cell's channels, the first quarter goes top left, the second top right."""
-    batch, height, width, depth = x.shape
-    x = x.reshape(batch, height, width, 2, 2, depth // 4).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, 2 * height, 2 * width, depth // 4)
-
-
-def slow_codec(codec, images, n, additive, slope, values=array, rounding=None, priming=0):
-    """Codes and reconstructions, not clipped, of images whose sides are multiples of 16.
-
-    Args:
-        values: gives a variable's weights.
-        rounding: what the binarizer adds to its input in each pass; without it, what makes bits of it.
-        priming: how often the cells see the image, and the first code, before they count.
-    """
-
-    def conv(layer, x):
-        return convolve(x, values(layer.kernel), layer.strides[0]) + values(layer.bias)
-
-    def activate(x):
-        return np.where(x < 0, slope * x, x)
-
-    def blank(x, cell):
-        return np.zeros((len(x), *(-(-side // cell.strides) for side in x.shape[1:3]), cell.filters))
-
-    def step(cells, x, after):
-        for cell in cells:
-            h, c = states.get(cell.name, (blank(x, cell),) * 2)
-            states[cell.name] = h, c = lstm(cell, x, h, c, values)
-            x = after(activate(h))
-        return x
-
-    target = np.float64(images) - 0.5
-    residual, total, gain, states, codes, results = target, 0.0, 1.0, {}, [], []
-    for t in range(n):
-        seen = activate(conv(codec.encoder_conv, residual * gain))
-        for _ in range(priming if t == 0 else 0):
-            step(codec.encoder_cells, seen, lambda x: x)
-        features = step(codec.encoder_cells, seen, lambda x: x)
-        code = np.tanh(conv(codec.binarizer.convolution, features))
-        code = np.where(code < 0, -1, 1) if rounding is None else code + rounding[t]
-        shown = activate(conv(codec.decoder_conv, code))
-        for _ in range(priming if t == 0 else 0):
-            step(codec.decoder_cells, shown, unfold)
-        pixels = step(codec.decoder_cells, shown, unfold)
-        decoded = np.tanh(conv(codec.output_conv, pixels)) / 2 / gain
-        total = total + decoded if additive else decoded
-        residual = target - total
-        gain = slow_gain(codec.gain, total) if codec.gain else 1.0
-        codes.append(code)
-        results.append(total + 0.5)
-    return np.stack(codes, axis=1), np.stack(results, axis=1)
-
-
-def lively(**options):
-    """A codec whose gates are far from linear, and whose biases are not 0, which would hide one that is left out."""
-    codec, generator = made(gain=4.0, **options), np.random.default_rng(1)
-    for variable in codec.trainable_variables:
-        if len(variable.shape) == 1:
-            variable.assign(array(variable) + generator.normal(0, 0.1, variable.shape))
-        elif variable.name in ("input_kernel", "forget_kernel"):
-            variable.assign(4 * array(variable))
-    return codec
 
 
 @pytest.mark.parametrize("reconstruction, activation", RULES)
@@ -396,6 +292,20 @@ def test_first_weights_follow_the_seed_of_keras_alone(options):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("cell", KINDS)
+def test_first_weights_are_as_large_as_suits_the_cell_unless_the_call_says(cell):
+    """Of the binarizer and of the last convolution, beside those of the usual size."""
+
+    def spreads(**gains):
+        codec = made(cell=cell, **gains)
+        return [array(layer.kernel).std() for layer in (codec.binarizer.convolution, codec.output_conv)]
+
+    usual = spreads(binarizer_gain=1.0, output_gain=1.0)
+    known = {"lstm": (300, 4), "gru": (37.5, 1), "residual_gru": (37.5, 1), "associative_lstm": (300, 4)}[cell]
+    np.testing.assert_allclose(np.divide(spreads(), usual), known, rtol=1e-5)
+    np.testing.assert_allclose(np.divide(spreads(binarizer_gain=2.0, output_gain=3.0), usual), (2, 3), rtol=1e-5)
+
+
 def test_other_seed_gives_other_weights():
     for one, other in zip(weights(weights=0), weights(weights=1), strict=True):
         if one.ndim > 1:  # biases start at 0 and 1
@@ -495,22 +405,23 @@ def test_one_pass_leaves_the_memory_alone(cell):
         ({"width": -1}, "width=-1: .* multiple of 1/32"),
         ({"width": float("nan")}, "width=nan: .* multiple of 1/32"),
         ({"priming": -1}, "priming=-1: .* 0 for none"),
+        ({"policy": "half"}, "policy='half' .* one of float32, mixed_bfloat16, mixed_float16"),
     ],
 )
 def test_unknown_options(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(StudyError, match=message):
         build_codec(**options)
 
 
 @pytest.mark.parametrize("n", [0, -1, 17])
 def test_too_few_or_too_many_passes(small, n):
     for ask in small, small.encode:
-        with pytest.raises(ValueError, match=f"iterations={n}: .* 1 to 16"):
+        with pytest.raises(StudyError, match=f"iterations={n}: .* 1 to 16"):
             ask(random_images(16, 16), iterations=n)
 
 
 def test_8_bit_images_are_refused(small):
     images = np.uint8(255 * random_images(16, 16))
     for ask in small, small.encode:
-        with pytest.raises(ValueError, match=r"uint8.*divide .* by 255"):
+        with pytest.raises(StudyError, match=r"uint8.*divide .* by 255"):
             ask(images)

@@ -1,32 +1,115 @@
-"""Collecting, the schema, and intervals."""
+"""Collecting, the schema, the rows of studies, and the summary."""
 
+import shutil
+import subprocess
+import sys
+
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from study.experiments import runs, tables
+from study.ground import paths
+from study.ground.errors import StudyError
+
+# Reading
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
+def test_a_table_of_another_schema_is_refused(output, finish):
+    finish(runs.plan("smoke", "batch_size")[0])
+    history = tables.collect("smoke")
+    history.drop(columns="ms_ssim").assign(score=1).to_csv(tables.path("smoke", "history"), index=False)
+    message = r"another version.*lacks the columns \['ms_ssim'\] and has \['score'\]"
+    for read in (tables.read, tables.read_or_empty):
+        with pytest.raises(StudyError, match=message):
+            read("smoke", "history")
+    history[history.columns[::-1]].to_csv(tables.path("smoke", "history"), index=False)
+    with pytest.raises(StudyError, match="or another order"):
+        tables.read("smoke", "history")
 
 
-def finish(run, psnr=20.0):
-    """A finished run's folder without training."""
-    facts = dict.fromkeys(set(tables.RUNS) - {"preset", "run", *runs.PARAMETERS}, 0) | {"status": "done"}
-    runs.write_manifest(run, facts)
-    row = dict.fromkeys(("epoch", "step", "images_seen", "bpp", "ssim", "ms_ssim", "report_score", "residual_l1"), 1)
-    rows = pd.DataFrame([row | {"split": split, "psnr": psnr} for split in ("training", "validation")])
-    runs.write(run.folder / "history.csv", rows.to_csv(index=False).encode())
+def test_a_missing_table_is_named_with_the_command(output):
+    with pytest.raises(StudyError, match="history.csv is not there. `make study PRESET=smoke` makes it"):
+        tables.read("smoke", "history")
+    empty = tables.read_or_empty("smoke", "history")
+    assert list(empty.columns) == tables.HISTORY and not len(empty)
 
 
-def test_rows_outlive_their_folder_and_count_as_finished():
+def test_published_tables_are_the_repositorys_wherever_output_goes(output):
+    assert len(tables.read("recipe", "runs", published=True)) == len(runs.plan("recipe"))
+    assert not len(tables.read_or_empty("recipe", "runs"))
+
+
+def test_what_is_written_is_returned_as_it_is_read_again(output):
+    row = dict.fromkeys(tables.SCHEMA["rates"], "a") | {"value": 1 / 3, "low": np.nan, "high": 1e-9, "n": 3}
+    written = tables.write("smoke", "rates", pd.DataFrame([row]))
+    assert (written.value.item(), written.high.item(), written.n.item()) == (0.333333, 1e-9, 3)
+    assert np.isnan(written.low.item()) and ",nan," in tables.path("smoke", "rates").read_text()
+    pd.testing.assert_frame_equal(written, tables.read("smoke", "rates"))
+
+
+# The rows of studies
+
+
+@pytest.fixture
+def smoke(output, finish):
+    """Every run of the preset `smoke`, collected, each with a PSNR of its own."""
+    planned = runs.plan("smoke")
+    for i, run in enumerate(planned):
+        finish(run, psnr=20.0 + i)
+    tables.collect("smoke")
+    return planned
+
+
+@pytest.mark.parametrize("name", ["history", "runs"])
+def test_a_run_of_two_studies_has_its_rows_under_both_names(smoke, name):
+    rows, plain = tables.of_studies("smoke", name, "batch_size", "loss"), tables.read("smoke", name)
+    assert list(rows.columns) == ["study", *plain.columns]
+    for study in ("batch_size", "loss"):
+        asked = plain[plain.run.isin([run.id for run in runs.plan("smoke", study)])].reset_index(drop=True)
+        found = rows[rows.study == study].drop(columns="study").reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, asked)
+    shared = set(runs.plan("smoke", "batch_size")) & set(runs.plan("smoke", "loss"))
+    assert len(shared) == 1 and len(rows) == len(plain) * (2 + 3) / 5
+    assert rows.study.tolist() == sorted(rows.study)  # one after the other, as they were asked for
+    other = tables.of_studies("smoke", name, "loss", "batch_size")
+    assert other.study.tolist() == sorted(rows.study, reverse=True)
+
+
+def test_a_study_is_known_by_its_whole_name(smoke):
+    """`loss` is a part of no other study's name, but `codec` is of `codec_recipe`."""
+    table = tables.read("smoke", "runs")
+    tables.write("smoke", "runs", table.assign(studies=["codec_recipe", "codec", "part", "part codec", "priming"]))
+    assert tables.of_studies("smoke", "runs", "codec").run.tolist() == table.run[[1, 3]].tolist()
+
+
+def test_a_study_without_runs_has_no_rows_and_an_unknown_one_is_refused(smoke):
+    assert not len(tables.of_studies("smoke", "history", "collapse"))
+    assert set(tables.of_studies("smoke", "history", "collapse", "loss").study) == {"loss"}
+    with pytest.raises(StudyError, match="There is no study 'colour'; choose among batch_size, equal_steps"):
+        tables.of_studies("smoke", "history", "loss", "colour")
+
+
+def test_runs_that_are_not_made_yet_have_no_rows(output, finish):
+    finish(runs.plan("smoke", "batch_size")[1])  # which the other studies do not ask for
+    tables.collect("smoke")
+    assert tables.of_studies("smoke", "runs", "train_size", "batch_size").study.tolist() == ["batch_size"]
+
+
+def test_published_rows_of_studies(output):
+    rows = tables.of_studies("recipe", "runs", "recipe", "precision", published=True)
+    assert rows.study.tolist() == ["recipe"] * 12 + ["precision"] * 6 and len(set(rows.run)) == 17
+
+
+# Collecting
+
+
+def test_rows_outlive_their_folder_and_count_as_finished(output, finish):
     first, second = runs.plan("smoke", "batch_size")[:2]
     finish(first)
     before = tables.collect("smoke")
-    for file in first.folder.iterdir():
-        file.unlink()
+    shutil.rmtree(first.folder)
     finish(second)
     after = tables.collect("smoke")
     assert set(before.run) == {first.id} and set(after.run) == {first.id, second.id}
@@ -35,50 +118,245 @@ def test_rows_outlive_their_folder_and_count_as_finished():
     assert len(tables.missing("smoke", runs.plan("smoke"))) == len(runs.plan("smoke")) - 2
 
 
-def test_two_results_for_one_run_are_refused():
+def test_rows_are_in_the_order_of_the_plan_whenever_their_runs_were_made(output, finish):
+    for run in runs.plan("smoke")[::-1]:
+        finish(run)
+        history = tables.collect("smoke")
+    planned = [run.id for run in runs.plan("smoke")]
+    assert tables.read("smoke", "runs").run.tolist() == list(history.run.unique()) == planned
+
+
+def test_studies_are_those_of_the_grid_whatever_was_written_before(output, finish):
+    run = runs.plan("smoke", "loss")[0]
+    finish(run)
+    tables.collect("smoke")
+    assert tables.read("smoke", "runs").studies.item() == "batch_size train_size loss"
+    tables.write("smoke", "runs", tables.read("smoke", "runs").assign(studies="loss"))
+    shutil.rmtree(run.folder)
+    tables.collect("smoke")
+    assert tables.read("smoke", "runs").studies.item() == "batch_size train_size loss"
+
+
+def test_two_results_for_one_run_are_refused(output, finish):
     run = runs.plan("smoke", "batch_size")[0]
     finish(run)
     tables.collect("smoke")
+    before = tables.path("smoke", "history").read_bytes()
     finish(run, psnr=21.0)
-    with pytest.raises(tables.TableError, match=f"Run {run.id} has one result in .* and another"):
+    with pytest.raises(StudyError, match=f"Run {run.id} has one result in .* and another"):
         tables.collect("smoke")
+    assert tables.path("smoke", "history").read_bytes() == before
 
 
-def test_collecting_again_changes_no_byte_and_no_date():
-    finish(runs.plan("smoke", "batch_size")[0])
+def test_a_folder_of_two_results_is_refused(output, finish):
+    """Its manifest knows the history that it was written with."""
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run)
+    history = (run.folder / "history.csv").read_bytes()
+    runs.write_manifest(run, runs.read_manifest(run) | {"history": runs.digest(history)})
     tables.collect("smoke")
-    path = tables.path("smoke", "history")
-    content, date = path.read_bytes(), path.stat().st_mtime_ns
-    tables.collect("smoke")
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == (content, date)
-
-
-def test_nothing_to_collect_is_said_with_the_command():
-    with pytest.raises(tables.TableError, match="no finished run yet. `make study PRESET=smoke`"):
-        tables.collect("smoke")
-
-
-def test_a_table_of_an_older_schema_is_refused():
-    finish(runs.plan("smoke", "batch_size")[0])
-    history = tables.collect("smoke")
-    history.drop(columns="ms_ssim").assign(score=1).to_csv(tables.path("smoke", "history"), index=False)
+    (run.folder / "history.csv").write_bytes(history.replace(b"20.0", b"20.1"))
     with pytest.raises(
-        tables.TableError, match=r"another version.*lacks the columns \['ms_ssim'\] and has \['score'\]"
+        StudyError, match=f"Run {run.id}: manifest.json and history.csv .* are of two different results"
     ):
-        tables.read("smoke", "history")
+        tables.collect("smoke")
 
 
-def test_a_missing_table_is_named_with_the_command():
-    with pytest.raises(tables.TableError, match="history.csv is not there. `make study PRESET=smoke` makes it"):
-        tables.read("smoke", "history")
+def test_collecting_again_changes_no_byte_and_no_date(output, finish):
+    finish(runs.plan("smoke", "batch_size")[0], psnr=20.123456789)
+    tables.collect("smoke")
+    files = [tables.path("smoke", name) for name in ("history", "runs", "summary")]
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
+    tables.collect("smoke")
+    assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in files] == before
 
 
-def test_the_summary_has_each_setting_with_its_mean_over_seeds():
+def test_nothing_to_collect_is_said_with_the_command(output):
+    with pytest.raises(StudyError, match="no finished run yet. `make study PRESET=smoke`"):
+        tables.collect("smoke")
+
+
+def test_rows_of_runs_that_are_planned_no_more_are_dropped_only_when_asked(output, finish):
+    run, other = runs.plan("smoke")[0], runs.plan("laptop")[0]
+    finish(run)
+    tables.collect("smoke")
+    for name in ("history", "runs"):
+        table = tables.read("smoke", name)
+        tables.write("smoke", name, pd.concat([table, table.assign(run=other.id)]))
+    before = {name: tables.path("smoke", name).read_bytes() for name in ("history", "runs", "summary")}
+    with pytest.raises(
+        StudyError, match=f"has 1 runs that the grid of 'smoke' does not ask for, such as {other.id}.*--drop"
+    ):
+        tables.collect("smoke")
+    assert {name: tables.path("smoke", name).read_bytes() for name in before} == before
+    assert set(tables.collect("smoke", drop=True).run) == set(tables.read("smoke", "runs").run) == {run.id}
+
+
+# Each line names a run, which arrives as from another machine and is collected. The first of two that collect at a time
+# waits between reading and writing until it is told to go on; the second says so if it finds the other at work.
+COLLECTOR = """
+import os, sys
+from filelock import FileLock, Timeout
+from study.experiments import runs, tables
+
+class Lock(FileLock):
+    def acquire(self, *arguments, **options):
+        try:
+            return super().acquire(timeout=0)
+        except Timeout:
+            print("waits", flush=True)
+            return super().acquire(*arguments, **options)
+
+def merged(preset, drop, merged=tables._merged):
+    rows = merged(preset, drop)
+    if part == "first":
+        print("has read", flush=True)
+        sys.stdin.readline()
+    return rows
+
+tables.FileLock, tables._merged = Lock, merged
+for line in iter(sys.stdin.readline, ""):
+    part, name = line.split()
+    run = runs.find("recipe", name)
+    os.rename(os.path.join(sys.argv[1], name), run.folder)
+    tables.collect("recipe")
+    print("collected", flush=True)
+"""
+
+
+class Collector:
+    def __init__(self, folder):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, "-c", COLLECTOR, folder], **pipes)
+
+    def tell(self, *words):
+        print(*words, file=self.process.stdin, flush=True)
+
+    def hear(self):
+        return self.process.stdout.readline().strip()
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait()
+
+
+def test_two_processes_that_collect_at_once_lose_nothing(output, finish):
+    """One collects what arrived while the other was between reading and writing. Folders go after each round.
+
+    A row that one of them has overwritten would be lost for good.
+    """
+    arrived = output / "arrived"
+    arrived.mkdir()
+    made = runs.plan("recipe")[:6]
+    for run in made:
+        finish(run)
+        run.folder.rename(arrived / run.id)
+    collectors = [Collector(arrived) for _ in range(2)]
+    for i in range(0, len(made), 2):
+        (first, second), (one, other) = collectors, made[i : i + 2]
+        first.tell("first", one.id)
+        assert first.hear() == "has read"
+        second.tell("second", other.id)
+        waits = second.hear() == "waits"  # else it has collected
+        first.tell("go on")
+        assert first.hear() == "collected"
+        assert not waits or second.hear() == "collected"
+        for name in ("history", "runs"):
+            assert set(tables.read("recipe", name).run) == {run.id for run in made[: i + 2]}
+        for run in (one, other):
+            shutil.rmtree(run.folder)
+        collectors.reverse()
+    assert [collector.end() for collector in collectors] == [0, 0]
+
+
+# Rows
+
+
+def test_a_diverged_run_has_no_numbers_and_stays_in_the_tables(output, finish):
+    for run in runs.plan("recipe", "precision"):
+        finish(run, psnr=np.nan if (run.seed, run.precision) == (1, "float32") else 20.0 + run.seed)
+    for _ in range(2):  # from the folders alone, and beside the tables
+        history = tables.collect("recipe")
+        assert history.psnr.isna().sum() == 2 and len(history) == 12
+    summary = tables.read("recipe", "summary").query(
+        "split == 'validation' and score == 'psnr' and study == 'precision'"
+    )
+    assert summary.setting.tolist() == ["precision float32", "precision mixed_bfloat16"]
+    assert summary.n.tolist() == [2, 3] and summary["mean"].tolist() == [21.0, 21.0]
+    low, high = stats.t.interval(0.95, 1, loc=21.0, scale=stats.sem([20.0, 22.0]))
+    assert (summary.low.iloc[0], summary.high.iloc[0]) == pytest.approx((low, high), rel=1e-5)
+
+
+def test_the_summary_has_each_setting_of_each_study_with_its_mean_over_seeds(output, finish):
     for run in runs.plan("recipe", "precision"):
         finish(run, psnr=20.0 + run.seed)
     tables.collect("recipe")
-    summary = tables.read("recipe", "summary").query("split == 'validation' and score == 'psnr'")
-    assert summary.setting.tolist() == ["float32", "mixed_bfloat16"]
+    summary = tables.read("recipe", "summary")
+    assert set(summary.split) == {"training", "validation"} and set(summary.score) == set(tables.SCORES)
+    psnr = summary.query("split == 'validation' and score == 'psnr'").set_index("study")
     low, high = stats.t.interval(0.95, 2, loc=21.0, scale=stats.sem([20.0, 21.0, 22.0]))
-    for row in summary.itertuples():
+    assert psnr.loc["precision"].setting.tolist() == ["precision float32", "precision mixed_bfloat16"]
+    for row in psnr.loc["precision"].itertuples():
         assert (row.mean, row.low, row.high, row.n) == pytest.approx((21.0, low, high, 3), rel=1e-5)
+    # The recipe's own study asks for one of these runs, at one seed.
+    recipe = psnr.loc["recipe"]
+    assert recipe.setting == "binarizer gain 300, learning rate 0.01, batch size 64"
+    assert (recipe["mean"], recipe.n) == (20.0, 1) and np.isnan(recipe.low)
+
+
+def rows(run, split, epoch, bpp, psnr):
+    return {"run": run, "split": split, "epoch": epoch, "bpp": bpp, "psnr": psnr}
+
+
+HISTORY = pd.DataFrame(
+    [
+        rows(run, split, epoch, bpp, psnr)
+        # The second run diverged in its second epoch; the third has one pass.
+        for run, epochs, passes in (("a", 3, 2), ("b", 2, 2), ("c", 1, 1))
+        for epoch in range(1, epochs + 1)
+        for split in ("training", "validation")
+        for bpp, psnr in [(0.125, np.nan if (run, epoch) == ("b", 2) else 10.0 + epoch), (0.25, 20.0 + epoch)][:passes]
+    ]
+)
+
+
+def named(table):
+    return sorted(table[["run", "split", "epoch", "bpp"]].itertuples(index=False, name=None))
+
+
+def test_last_rows_are_each_runs_own():
+    splits = ("training", "validation")
+    assert named(tables.last_epoch(HISTORY)) == sorted(
+        (run, split, epoch, bpp)
+        for run, epoch, bpps in (("a", 3, (0.125, 0.25)), ("b", 2, (0.125, 0.25)), ("c", 1, (0.125,)))
+        for bpp in bpps
+        for split in splits
+    )
+    last = named(tables.last_pass(HISTORY))
+    assert len(last) == 2 * (3 + 2 + 1) and {(run, bpp) for run, _, _, bpp in last} == {
+        ("a", 0.25),
+        ("b", 0.25),
+        ("c", 0.125),
+    }
+    assert named(tables.final(HISTORY)) == [
+        ("a", "validation", 3, 0.25),
+        ("b", "validation", 2, 0.25),
+        ("c", "validation", 1, 0.125),
+    ]
+
+
+def test_final_rows_of_a_diverged_run_are_those_without_a_number():
+    diverged = HISTORY.assign(psnr=HISTORY.psnr.where(~((HISTORY.run == "b") & (HISTORY.epoch == 2))))
+    final = tables.final(diverged).set_index("run").psnr
+    assert final.a == 23.0 and np.isnan(final.b) and final.c == 11.0
+
+
+def test_final_rows_of_no_rows_are_none():
+    assert not len(tables.final(HISTORY[:0])) and list(tables.final(HISTORY[:0]).columns) == list(HISTORY.columns)
+
+
+def test_every_published_table_has_its_columns():
+    for folder in (paths.ROOT / "results").iterdir():
+        for file in folder.glob("*.csv") if folder.name in ("excerpt", "recipe", "codec") else ():
+            assert len(tables.read(folder.name, file.stem, published=True)), file
