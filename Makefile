@@ -22,7 +22,7 @@ DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report, report-float16, excerpt-full, codec-full"
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report, report-float16, codec-full"
 	@echo "  CORES=$(CORES)         how many runs side by side"
 	@echo "  PROFILE=        where the grid runs: local-gpu, slurm, kubernetes, googlebatch; empty: this machine's cores"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"
@@ -68,8 +68,8 @@ test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupte
 # Ten minutes a codec that ships. KODAK_DIR names the folder of Kodak's images.
 test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on three engines, mutated files
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
-	.venv/bin/python -m pytest -s tests/check_codec.py
-	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/test_mutations.py
+	.venv/bin/python -m pytest -s tests/codec/check_codec.py
+	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/codec/test_mutations.py
 
 cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Google Batch to .venv
 	$(PIP) -c constraints.txt -e '.[cluster]'
