@@ -30,7 +30,7 @@ def _curves(study, history, scores):
     for axis_row, score in zip(axes.reshape(-1, 2), scores, strict=True):
         for axis, split in zip(axis_row, ("training", "validation"), strict=True):
             for value, group in rows[rows.split == split].groupby(varied):
-                _seeds(axis, group, score, colours[value], f"{value:,} (n = {group.seed.nunique()})")
+                _seeds(axis, group, score, colours[value], f"{_written(value)} (n = {group.seed.nunique()})")
             _reported(axis, rows, study, split, score, colours)
         axis_row[0].set_ylabel(label(score).replace(", ", ",\n"))
     for axis, split in zip(axes.reshape(-1, 2)[0], ("training images", "validation images"), strict=True):
@@ -45,6 +45,10 @@ def _curves(study, history, scores):
                 axis.plot([], [], "D", ms=4.5, mfc=face, mec="black", mew=0.7, label=words)
             axis.legend(handles=[line for line in axis.lines if not len(line.get_xdata())], loc=4, fontsize=7)
     return figure
+
+
+def _written(value):
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def _is_of_the_report(study, rows):
@@ -65,6 +69,8 @@ def _reported(axis, rows, study, split, score, colours):
 
 
 def _seeds(axis, group, score, colour, words):
+    if group.empty:
+        return
     for _, seed in group.groupby("seed"):
         axis.plot(seed.epoch, seed[score], color=colour, lw=0.6, alpha=0.5)
     bounds = statistics.interval(group, ["epoch"], score)
@@ -84,7 +90,7 @@ def residual(history: pd.DataFrame) -> Figure:
     figure, axes = subplots(1, 1, (4.2, 2.3))
     for n, colour in shades((1, 5, 9, 15)).items():
         _seeds(axes[0], rows.assign(loss_n=(rows.residual_l1 / n) ** 2), "loss_n", colour, f"n = {n}")
-    axes[0].set(yscale="log" if len(rows) else "linear", ylabel="residual loss as in the report")
+    axes[0].set(yscale="log" if (rows.residual_l1 > 0).any() else "linear", ylabel="residual loss as in the report")
     _epochs(axes[0])
     legend(axes[0], title="set by hand", loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=None)
     return figure

@@ -27,11 +27,10 @@ def ends(study: Study, history: pd.DataFrame) -> Figure:
     for axis, score in zip(axes, ("psnr", "ms_ssim"), strict=True):
         mean_line(axis, rows, study.varies[0], score, COLOURS["run"], "validation images", "o-")
         axis.set(xlabel=label(study.varies[0]), ylabel=label(score))
-        if len(rows) and (rows[study.varies[0]] > 0).all():
+        values = sorted(rows[study.varies[0]].unique())
+        if values and not isinstance(values[0], str) and values[0] > 0:
             axis.set_xscale("log")
-            axis.set_xticks(
-                sorted(rows[study.varies[0]].unique()), [f"{x:g}" for x in sorted(rows[study.varies[0]].unique())]
-            )
+            axis.set_xticks(values, [f"{x:g}" for x in values])
             axis.minorticks_off()
     return figure
 
@@ -87,7 +86,7 @@ def collapse(history: pd.DataFrame) -> Figure:
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8, "annotation_clip": False}
         axis.annotate(f"{share:.0f} [{low:.0f}, {high:.0f}]", (1.04, y), **beside)
     names = [way_to_train(next(group.itertuples())).replace(", gain", ",\ngain") for _, group in groups]
-    axis.set(xlabel=f"{label('psnr')} of each run", ylim=(len(groups) - 0.5, -0.5))
+    axis.set(xlabel=f"{label('psnr')} of each run", ylim=(max(len(groups), 1) - 0.5, -0.5))
     axis.set_yticks(range(len(groups)), names, fontsize=7.5)
     axis.annotate("collapsed, %", (1.04, 1.0), xycoords="axes fraction", fontsize=8)
     return figure
@@ -157,9 +156,9 @@ def parts(table: pd.DataFrame) -> Figure:
     Left, on test images of vehicles; right, on all others.
     """
     figure, axes = subplots(1, 2, (7.2, 2.3), sharey=True)
-    keys = ["part", "tested_on", "seed", "bpp"]
-    psnr = table.set_index(keys).psnr
-    gains = (psnr - psnr.xs("everything").reindex(psnr.index.droplevel("part")).to_numpy()).reset_index()
+    keys = ["tested_on", "seed", "bpp"]
+    gains = table.merge(table[table.part == "everything"][[*keys, "psnr"]], on=keys, suffixes=("", "_of_everything"))
+    gains = gains.assign(psnr=gains.psnr - gains.psnr_of_everything)
     for axis, tested_on in zip(axes, ("vehicles", "rest"), strict=True):
         for part, marker, aside in zip(
             ("vehicles", "largest_png", "smallest_png"), "os^", (-0.008, 0, 0.008), strict=True

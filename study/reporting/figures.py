@@ -8,9 +8,9 @@ from study.experiments import tables
 from study.experiments.studies import STUDIES
 from study.ground.errors import StudyError
 from study.reporting import curves, ends, pictures, rates
-from study.reporting.style import save
+from study.reporting.style import save, subplots
 
-# Kinds of figures that any study may have, from the study and its history.
+# Kinds of figures that a study may have, from the study and its history, which has the field that it varies first.
 OF_ANY_STUDY = {"quality": curves.quality, "psnr": curves.psnr, "ends": ends.ends}
 # Figures of one study: the studies that it shows, and the tables of them that it is drawn from.
 OF_ONE_STUDY: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable]] = {
@@ -48,14 +48,14 @@ def names(preset: str, published: bool = False) -> list[str]:
 
 
 def draw(preset: str, name: str, published: bool = False) -> Figure:
-    """A figure of a preset, from its own tables or from the repository's published ones.
+    """A figure of a preset, from its own tables or from the repository's published ones; an empty one of no rows.
 
     Raises `StudyError` for a name that no study and no table has.
     """
-
     if name in OF_A_TABLE:
         table, function = OF_A_TABLE[name]
-        return function(tables.read(preset, table, published))
+        rows = tables.read(preset, table, published)
+        return function(rows) if len(rows) else subplots(1, 1, (1, 1))[0]
     if name in OF_ONE_STUDY:
         shown, needed, function = OF_ONE_STUDY[name]
         return function(*(tables.of_studies(preset, table, *shown, published=published) for table in needed))

@@ -53,12 +53,13 @@ def photograph(table: pd.DataFrame) -> Figure:
     """A photograph after more and more passes, and as it is."""
     figure, axes = subplots(2, -(-len(table) // 2), (4.3, 3.4))
     shown = pd.concat([table[table.passes > 0], table[table.passes == 0]])
-    for axis, row in zip(axes.flat, shown.itertuples(), strict=True):
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, row in zip(axes.flat, shown.itertuples(), strict=False):  # the last place stays empty where rows are odd
         axis.imshow(from_text(row.picture_png))
         passes = "1 pass" if row.passes == 1 else f"{row.passes} passes"
         facts = f"{passes}: {row.file_bytes:,} bytes\n{row.bpp:.2f} bpp, {row.psnr:.1f} dB"
         axis.set_title(facts if row.passes else f"as it is:\n{row.file_bytes:,} bytes", fontsize=6.5)
-        axis.axis("off")
     return figure
 
 

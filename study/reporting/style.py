@@ -127,7 +127,7 @@ def label_ends(axis, title: str) -> None:
     lines = [line for line in axis.lines if not line.get_label().startswith("_") and line.get_linestyle() != "None"]
     lines = [line for line in lines if len(line.get_ydata()) and np.isfinite(line.get_ydata()[-1])]
     low, high = axis.get_ylim()
-    ends = sorted(((line.get_ydata()[-1] - low) / (high - low), line) for line in lines)
+    ends = sorted((((line.get_ydata()[-1] - low) / (high - low), line) for line in lines), key=lambda end: end[0])
     gap, places, floor = 1.1 * 0.14 / axis.get_window_extent().height * axis.figure.dpi, [], 0.0
     for height, _ in ends:  # each at least a line of text above the one below
         places.append(max(height, floor))

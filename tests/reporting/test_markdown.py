@@ -1,7 +1,12 @@
-"""The README says what the repository holds."""
+"""README says what the repository holds, and its tables what runs have left."""
 
 import re
 
+import numpy as np
+import pandas as pd
+import pytest
+
+from study.experiments import runs, tables
 from study.experiments.presets import PRESETS
 from study.ground import paths
 from study.reporting import markdown
@@ -9,12 +14,18 @@ from study.reporting import markdown
 README = (paths.ROOT / "README.md").read_text()
 
 
-def test_its_results_are_those_of_the_tracked_tables(monkeypatch):
+@pytest.mark.parametrize(
+    ("print_table", "preset", "command"),
+    [
+        (markdown.results, "excerpt", "results --preset excerpt"),
+        (markdown.verdicts, "excerpt", "results --preset excerpt"),
+        (markdown.codecs, "codec", "results --preset codec"),
+        (lambda _: markdown.speed(), "", "speed"),
+    ],
+)
+def test_its_results_are_those_of_the_tracked_tables(print_table, preset, command, monkeypatch):
     monkeypatch.delenv("STUDY_OUTPUT", raising=False)
-    assert markdown.results("excerpt") in README, "print the table again: python -m study results --preset excerpt"
-    assert markdown.verdicts("excerpt") in README, "print the table again: python -m study results --preset excerpt"
-    assert markdown.codecs("codec") in README, "print the table again: python -m study results --preset codec"
-    assert markdown.speed() in README, "print the table again: python -m study speed"
+    assert print_table(preset) in README, f"print the table again: python -m study {command}"
 
 
 def test_what_it_names_is_there():
@@ -26,7 +37,105 @@ def test_what_it_names_is_there():
     assert set(re.findall(r"^\| `([\w-]+)`", table, flags=re.MULTILINE)) == set(PRESETS)
 
 
+@pytest.mark.parametrize(
+    "name", ["README.md", "results/README.md", "study/codec/FORMAT.md", "Makefile", "pyproject.toml"]
+)
+def test_every_file_of_the_repository_that_a_page_names_is_there(name):
+    text = (paths.ROOT / name).read_text()
+    for file in set(re.findall(r"\b(?:study|tests|paper|notebooks|profiles)/[\w./-]*\.\w+", text)):
+        assert (paths.ROOT / file).exists(), f"{name} names {file}"
+
+
 def test_every_make_target_it_names_exists():
     makefile = (paths.ROOT / "Makefile").read_text()
     for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_makefile_offers_the_presets_there_are():
+    makefile = (paths.ROOT / "Makefile").read_text()
+    (offered,) = re.findall(r"which grid: (.*)\"", makefile)
+    assert offered.split(", ") == list(PRESETS)
+
+
+def test_a_run_of_several_studies_stands_under_each(output, finish):
+    first, *others = runs.plan("smoke")
+    finish(first)
+    tables.collect("smoke")
+    lines = markdown.results("smoke").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:5]]
+    assert [row[:3] for row in rows] == [
+        ["batch size", "batch size 8", "1"],
+        ["train size", "train size 512", "1"],
+        ["loss", "loss ms_ssim, binarizer gain 300, schedule cosine", "1"],
+    ]
+    assert {tuple(row[3:]) for row in rows} == {("1", "20.00", "1.000", "1.000", "1 done")}
+    assert lines[6].startswith("1 of the grid's 5 runs so far.")
+    for run in others:
+        finish(run)
+    tables.collect("smoke")
+    assert "\n\nAll 5 runs of the grid." in markdown.results("smoke")
+
+
+def test_means_have_their_intervals_and_their_statuses(output, finish):
+    for run in runs.plan("recipe", "precision"):
+        finish(run, psnr=20.0 + run.seed)
+    tables.collect("recipe")
+    rows = [line.split(" | ") for line in markdown.results("recipe").splitlines()]
+    (row,) = [row for row in rows if row[1:2] == ["precision mixed_bfloat16"]]
+    half = 4.302653 / np.sqrt(3)  # Student's t with two degrees of freedom; the standard deviation is 1
+    assert row[2] == "3" and row[4] == f"21.00 ± {half:.2f}" and row[-1].startswith("3 done")
+
+
+def test_verdicts_have_numbers_where_there_are_any(output):
+    claim = dict.fromkeys(tables.SCHEMA["claims"], 0) | {"preset": "smoke", "place": "II", "unit": "dB", "figure": ""}
+    facts = [
+        {"wording": "A.", "estimate": 1.23456, "low": 1.0, "high": 1.5, "n": 5, "over": "seeds", "verdict": "holds"},
+        {
+            "wording": "B.",
+            "estimate": 27_000.4,
+            "low": 27_000.4,
+            "high": 27_000.4,
+            "n": 1,
+            "over": "",
+            "verdict": "does not hold",
+        },
+        {
+            "wording": "C.",
+            "estimate": np.nan,
+            "low": np.nan,
+            "high": np.nan,
+            "n": 0,
+            "over": "seeds",
+            "verdict": "could not be tested here",
+        },
+        {
+            "wording": "D.",
+            "estimate": 12.34,
+            "low": np.nan,
+            "high": np.nan,
+            "n": 1,
+            "over": "seeds",
+            "verdict": "could not be tested here",
+        },
+    ]
+    tables.write("smoke", "claims", pd.DataFrame([claim | fact for fact in facts]))
+    assert markdown.verdicts("smoke").splitlines()[2:] == [
+        "| A. | II | 1.235 [1.000, 1.500] dB | 5 seeds | **holds** |",
+        "| B. | II | 27,000 dB |  | does not hold |",
+        "| C. | II |  |  | could not be tested here |",
+        "| D. | II | 12.3 dB | 1 seeds | could not be tested here |",
+    ]
+
+
+def test_codecs_have_a_cell_for_each_size_that_all_images_reach(output):
+    row = dict.fromkeys(tables.SCHEMA["targets"], 0) | {"preset": "codec", "ssim_blocks": 0.5}
+    reached = [("gru", 16, 16.2, 20.04), ("gru", 64, 64.4, 25.0), ("WebP", 64, 66.0, 22.0), ("WebP", 48, 48.0, 21.0)]
+    rows = [row | {"codec": c, "target": t, "payload_bytes": size, "psnr": psnr} for c, t, size, psnr in reached]
+    tables.write("codec", "targets", pd.DataFrame(rows))
+    assert markdown.codecs("codec").splitlines() == [
+        "| codec | 16 bytes | 64 bytes |",
+        "| --- | --- | --- |",
+        "| gru | 16: 20.0 dB, 0.500 | 64: 25.0 dB, 0.500 |",
+        "| WebP |  | 66: 22.0 dB, 0.500 |",
+    ]
