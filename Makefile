@@ -22,7 +22,7 @@ DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, codec, recipe, report, report-float16, codec-full"
+	@echo "  PRESET=$(PRESET)   which grid: smoke, laptop, excerpt, cifar, codec, recipe, report, report-float16, codec-full"
 	@echo "  CORES=$(CORES)         how many runs side by side"
 	@echo "  PROFILE=        where the grid runs: local-gpu, slurm, kubernetes, googlebatch; empty: this machine's cores"
 	@echo "  FRESH=1         do finished runs again, elsewhere, and compare"

@@ -11,7 +11,7 @@ from study.experiments.presets import DEFAULT, PUBLISHED
 from study.ground import paths
 from study.ground.errors import StudyError
 
-STEPS = ("train_missing", "collect", "execute_notebooks", "draw", "print_paper")
+STEPS = ("train_missing", "collect", "execute_notebooks", "judge_claims", "draw", "print_paper")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def steps(output, monkeypatch):
     return taken
 
 
-def test_a_study_is_grid_tables_notebooks_figures_and_paper(steps, output):
+def test_a_study_is_grid_tables_notebooks_claims_figures_and_paper(steps, output):
     command_line.main(["all", "--preset", "excerpt", "--cores", "1"])
     assert steps == [(name, "excerpt", output, []) for name in STEPS]
     steps.clear()
@@ -156,7 +156,9 @@ def test_the_tables_of_a_preset_are_said_to_be_in_order_or_not(capsys, monkeypat
     (tables.path("recipe", "history").parent / "other.csv").write_text("")
     with pytest.raises(SystemExit):
         command_line.main(["check", "--preset", "recipe"])
-    assert "study: The tables of recipe have 1 problems:\nother.csv is no table" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert told.out == "other.csv is no table of the study\n"
+    assert told.err == "study: The tables of recipe are not in order: 1 problems, listed above.\n"
 
 
 def test_a_train_job_is_quiet_and_has_one_thread(output, monkeypatch, capsys):

@@ -72,7 +72,7 @@ def test_it_compresses_and_decompresses(run, installed, tmp_path):
     assert psnr == pytest.approx(10 * np.log10(255**2 / np.mean(apart**2)), abs=0.006)
 
 
-@pytest.mark.parametrize("command", ["plan", "all", "results", "tables"])
+@pytest.mark.parametrize("command", ["plan", "all", "readme", "tables"])
 def test_what_needs_the_repository_says_so_in_a_line(command, run, tmp_path):
     done = run("-m", "study", command)
     assert done.returncode == 2 and done.stderr.startswith("study: This command needs the repository")
