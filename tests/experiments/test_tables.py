@@ -305,6 +305,22 @@ def test_the_summary_has_each_setting_of_each_study_with_its_mean_over_seeds(out
     assert (recipe["mean"], recipe.n) == (20.0, 1) and np.isnan(recipe.low)
 
 
+def test_the_summary_is_of_the_last_epoch_after_the_last_pass(output, finish):
+    run = runs.plan("codec", "priming")[0]
+    finish(run)
+    row = pd.read_csv(run.folder / "history.csv").iloc[0].to_dict()
+    kept = [
+        row | {"split": split, "epoch": epoch, "bpp": bpp, "psnr": 10 * epoch + 8 * bpp + (split == "training") / 2}
+        for epoch in (1, 2, 3)
+        for split in ("training", "validation")
+        for bpp in (0.125, 0.25)
+    ]
+    (run.folder / "history.csv").write_bytes(pd.DataFrame(kept).to_csv(index=False).encode())
+    tables.collect("codec")
+    psnr = tables.read("codec", "summary").query("score == 'psnr'").set_index("split")["mean"]
+    assert psnr.to_dict() == {"training": 32.5, "validation": 32.0}
+
+
 def rows(run, split, epoch, bpp, psnr):
     return {"run": run, "split": split, "epoch": epoch, "bpp": bpp, "psnr": psnr}
 
