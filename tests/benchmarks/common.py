@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from study import losses
-from study.experiments import presets, runs
-from study.ground import paths
+from study.ground import atomic, paths, recipe
 from study.model import build_codec
 
 
@@ -17,7 +16,7 @@ def study_network(width, iterations, policy="float32"):
     codec = build_codec(width=width, iterations=iterations, policy=policy)
     if iterations == 1:  # as in training
         codec.train_one_pass_only()
-    optimizer = keras.optimizers.Adam(1e-3, beta_2=presets.BETA_2, global_clipnorm=presets.CLIP_NORM)
+    optimizer = keras.optimizers.Adam(1e-3, beta_2=recipe.BETA_2, global_clipnorm=recipe.CLIP_NORM)
     codec.compile(optimizer, loss=losses.loss("l1"), jit_compile=keras.backend.backend() == "jax")
     codec.optimizer.build(codec.trainable_variables)  # or the step is traced twice
     return codec
@@ -49,4 +48,4 @@ def save(name, table):
     """Prints a table and writes results/benchmarks/<name>.csv, each row with its machine."""
     print(table.to_string(index=False, float_format="%.3g"), flush=True)
     table = table.assign(**machine())
-    runs.write(paths.tables("benchmarks") / f"{name}.csv", table.to_csv(index=False, float_format="%.4g").encode())
+    atomic.write(paths.tables("benchmarks") / f"{name}.csv", table.to_csv(index=False, float_format="%.4g").encode())

@@ -20,8 +20,8 @@ from common import images, peak_gib, save, study_network
 from tqdm.auto import tqdm
 
 from study import losses
-from study.analysis import report_network
-from study.grid import plan
+from study.analysis.report_network import report_network
+from study.architecture import multiplications
 
 PRODUCT = 2048  # side of the matrix product
 # Width, passes, batch size, and rounds: as many as a quarter of an hour allows.
@@ -37,9 +37,9 @@ CASES = (
 )
 
 
-def report_network(width, iterations):
+def report_step(width, iterations):
     """With one pass as an axis, as the loss has it. Without XLA, as the report was: on a CPU it is slower."""
-    network = keras.Sequential([report_network.report_network(width), keras.layers.Reshape((1, 32, 32, 3))])
+    network = keras.Sequential([report_network(width), keras.layers.Reshape((1, 32, 32, 3))])
     network.compile(keras.optimizers.Adam(1e-3), loss=losses.loss("l1"), jit_compile=False)
     return network
 
@@ -48,7 +48,7 @@ NETWORKS = {
     "this study": study_network,
     "this study, mixed_bfloat16": lambda width, iterations: study_network(width, iterations, "mixed_bfloat16"),
     "plain PyTorch": plain_torch.Trainer,
-    "report's code": report_network,
+    "report's code": report_step,
 }
 OURS = ("this study", "this study, mixed_bfloat16")
 
@@ -60,7 +60,7 @@ def networks_of(iterations, batch_size):
 
 def operations(width, iterations):
     """Floating-point operations that one image's training step needs: two a multiplication, three times forwards."""
-    first, later = plan.multiplications("lstm", width)
+    first, later = multiplications("lstm", width)
     return 2 * 3 * (first + (iterations - 1) * later)
 
 
