@@ -265,6 +265,15 @@ _ALL = (
         settings=lambda p: [{"precision": name} for name in ("float32", "mixed_bfloat16")],
         presets={"recipe": THREE_SEEDS},
     ),
+    Study(
+        name="learning_rate",
+        question="How does the peak learning rate shape training, over the report's range?",
+        notebook="10_learning_rate_study",
+        varies=("learning_rate",),
+        settings=lambda p: [{"learning_rate": rate} for rate in (0.001, 0.002, 0.005, 0.01)],
+        presets={"excerpt": THREE_SEEDS},
+        figures=("ends",),
+    ),
 )
 STUDIES = {study.name: study for study in _ALL}
 
