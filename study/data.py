@@ -257,8 +257,7 @@ def take(images: np.ndarray, index: np.ndarray, versions: np.ndarray, augmentati
     Version 0 is the image itself. With "rotation" version k is turned by k quarters, as `numpy.rot90` turns; with
     "flip" 1 is left to right, 2 upside down, and 3 both. Raises `StudyError` for another augmentation.
     """
-    if augmentation not in AUGMENTATIONS:
-        raise StudyError(f"augmentation={augmentation!r} is not known; expected one of {', '.join(AUGMENTATIONS)}.")
+    _check_augmentation(augmentation)
     batch = images[index]
     pixels = batch.view("V3")[..., 0]  # pixels as units, which NumPy turns in half the time
     for version in (1, 2, 3):
@@ -268,6 +267,11 @@ def take(images: np.ndarray, index: np.ndarray, versions: np.ndarray, augmentati
         else:
             pixels[chosen] = np.flip(pixels[chosen], axis=((2,), (1,), (1, 2))[version - 1])
     return batch
+
+
+def _check_augmentation(augmentation):
+    if augmentation not in AUGMENTATIONS:
+        raise StudyError(f"augmentation={augmentation!r} is not known; expected one of {', '.join(AUGMENTATIONS)}.")
 
 
 class Batches(keras.utils.PyDataset):
@@ -289,6 +293,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, images, size, batch_size, seed, first_step=0, augmentation="rotation"):
         super().__init__(workers=1)
+        _check_augmentation(augmentation)
         self.index, self.versions = training_index(len(images), size)
         if not 1 <= batch_size <= size:
             raise StudyError(

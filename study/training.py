@@ -38,14 +38,13 @@ def train(run: Run) -> str:
         StudyError: parameters that the data or each other do not allow, before anything is written.
     """
     images = data.load(run.data)
-    batches = _batches(run, images)
-    steps = epoch_steps(run, batches.steps)
-    losses.loss(run.loss)
+    steps = epoch_steps(run, _batches(run, images).steps)
+    codec = compiled_codec(run, steps)
     run.folder.mkdir(parents=True, exist_ok=True)
     with _held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
         if runs.finished(run) and (run.folder / "weights.npz").exists():
             return runs.read_manifest(run)["status"]
-        return _train(run, images, steps)
+        return _train(run, images, codec, steps)
 
 
 def _held(path):
@@ -58,8 +57,7 @@ def _held(path):
         return lock.acquire()
 
 
-def _train(run: Run, images: data.DataSet, steps: int) -> str:
-    codec = compiled_codec(run, steps)
+def _train(run: Run, images: data.DataSet, codec: Codec, steps: int) -> str:
     recorder = Recorder(run, images, steps)
     recorder.resume(codec)
     if recorder.epoch < run.epochs and recorder.status == "running":

@@ -49,6 +49,11 @@ class Run:
     steps: int = 0  # in all; an epoch is then an equal share of them. 0: as many as show all images in each epoch
     precision: str = "float32"  # Keras' policy
 
+    def __post_init__(self):
+        for field in fields(self):
+            if field.type is float:  # 300 is 300.0, in the id too
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+
     @property
     def id(self) -> str:
         """A name to read, and a hash over all parameters: a changed one makes another run."""

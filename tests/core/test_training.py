@@ -354,6 +354,10 @@ def test_weights_that_are_not_here_are_asked_for_with_the_remedy(run):
         ({"loss": "psnr"}, "There is no loss 'psnr'; choose one of ms_ssim, report, l1"),
         ({"steps": 7, "epochs": 2}, "steps=7 cannot be shared out evenly to epochs=2"),
         ({"data": "kodak"}, "data='kodak' is not a data set"),
+        ({"schedule": "linear"}, "schedule='linear' is not known; expected cosine or constant"),
+        ({"cell": "rnn"}, "cell='rnn' is not known"),
+        ({"precision": "auto"}, "policy='auto' is not known; expected one of float32"),
+        ({"augmentation": "blur"}, "augmentation='blur' is not known; expected one of rotation, flip"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(run, change, message, tmp_path):

@@ -275,3 +275,8 @@ def test_a_repository_that_git_cannot_read_is_no_repository_without_a_commit(rep
     ) as found:
         runs.commit()
     assert "\n" not in str(found.value)
+
+
+def test_a_whole_number_is_the_same_parameter_as_a_fraction(output):
+    run = runs.plan("smoke", "batch_size")[0]
+    assert replace(run, binarizer_gain=300).id == replace(run, binarizer_gain=300.0).id
