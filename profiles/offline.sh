@@ -7,18 +7,18 @@
 #   profiles/offline.sh tables              there: what is finished, as tables in results/PRESET: small enough to carry
 #   profiles/offline.sh bundle STUDY        there: a study's run folders, checkpoints too, in parts in build/offline/parts
 #   profiles/offline.sh restore STUDY       anywhere: the parts that were carried there back into run folders
-#   profiles/offline.sh ship                there: the files of weights of finished codecs, into study/pretrained
+#   profiles/offline.sh ship                there: the files of weights of finished codecs, into study/codec/pretrained
 #
 # What travels is the repository and build/offline. The machine has Python with JAX, or another engine of Keras, and
 # NumPy, pandas, scipy, statsmodels, Pillow, scikit-image, h5py and tqdm. Settings, from the environment:
-#   PRESET          excerpt-full, or codec-full      KERAS_BACKEND   jax
+#   PRESET          codec-full                       KERAS_BACKEND   jax
 #   PYTHON          python3                          PYTHON_VERSION  3.12: the other machine's, for `prepare`
 #   MINUTES         9, for `train`                   WORKERS         1: runs that share the GPU
-#   CIFAR_DIR, PHOTOS_DIR: the images, for `prepare`; PHOTOS_DIR for the preset codec-full alone
+#   CIFAR_DIR, PHOTOS_DIR: the images, for `prepare`; PHOTOS_DIR for presets of codecs alone
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-export PRESET=${PRESET:-excerpt-full} KERAS_BACKEND=${KERAS_BACKEND:-jax} TQDM_DISABLE=1
+export PRESET=${PRESET:-codec-full} KERAS_BACKEND=${KERAS_BACKEND:-jax} TQDM_DISABLE=1
 PYTHON=${PYTHON:-python3}
 CARRIED=build/offline
 PART=15M
@@ -29,7 +29,7 @@ prepare() {
     "$PYTHON" -m pip download --quiet --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" \
         --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-        --constraint constraints.txt --dest $CARRIED/wheels keras namex optree constriction
+        --constraint constraints.txt --dest $CARRIED/wheels keras namex optree constriction filelock
     tar -czf $CARRIED/cifar.tar.gz -C "$CIFAR_DIR" cifar-10-batches-py cifar-100-python
     [ -z "${PHOTOS_DIR:-}" ] || tar -cf $CARRIED/photos.tar -C "$PHOTOS_DIR" .
     git describe --always --abbrev=40 --dirty=+ >$CARRIED/commit
@@ -52,16 +52,24 @@ unpack() {
 
 MISSING="
 import os, sys
-from study import runs, tables
+from study.experiments import runs, tables
 preset = os.environ['PRESET']
 for run in tables.missing(preset, runs.plan(preset, *sys.argv[1:])):
-    print(run.study, run.id)
+    print(run.id)
 "
+# Not by `python -m study train`, which needs papermill.
 TRAIN="
 import os, sys
-from study import runs, training
-(run,) = [run for run in runs.plan(os.environ['PRESET'], sys.argv[1]) if run.id == sys.argv[2]]
-print(*sys.argv[1:], training.train(run), flush=True)
+from study import training
+from study.experiments import runs
+print(sys.argv[1], training.train(runs.find(os.environ['PRESET'], sys.argv[1])), flush=True)
+"
+BEGUN="
+import os, sys
+from study.experiments import runs
+for run in runs.plan(os.environ['PRESET'], sys.argv[1]):
+    if run.folder.exists():
+        print(run.id)
 "
 
 train() {
@@ -85,9 +93,10 @@ ship() {
 }
 
 bundle() {
+    unpack
     mkdir -p $CARRIED/parts
     rm -f "$CARRIED/parts/$1".tar.*
-    tar -cf - -C results/runs "$1" | split --bytes=$PART --numeric-suffixes - "$CARRIED/parts/$1.tar."
+    "$PYTHON" -c "$BEGUN" "$1" | tar -cf - -C results/runs --files-from=- | split --bytes=$PART --numeric-suffixes - "$CARRIED/parts/$1.tar."
     ls -sh $CARRIED/parts
 }
 

@@ -45,7 +45,7 @@ def test_jobs_that_were_killed_finish_on_the_second_start(slurm, local, tmp_path
     subprocess.run(["scancel", job.stdout.split()[0]], check=True)
     wait_for(lambda: interrupt.kill_worker(tmp_path, random.Random(0)))
     assert first.wait() != 0
-    left = [log.parent for log in tmp_path.glob("results/runs/*/*/notebook.ipynb")]
+    left = [log.parent for log in tmp_path.glob("results/runs/*/output.txt")]
     assert any(not (folder / "history.csv").exists() for folder in left)
 
     assert interrupt.grid(tmp_path, slurm=True).wait() == 0, (tmp_path / "grid.log").read_text()[-3000:]

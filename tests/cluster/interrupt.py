@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/cluster/interrupt.py MOMENTS FOLDER [--slurm] [--seed N]
 
-Each moment SIGKILLs one of: a run's launcher or its kernel; Snakemake and the command that started it; with --slurm,
-where `tests/cluster/slurm.sh start FOLDER/slurm` was called before, slurmd. Then the grid is started again, in the end
+Each moment SIGKILLs one of: a process that trains a run; Snakemake and the command that started it; with --slurm, where
+`tests/cluster/slurm.sh start FOLDER/slurm` was called before, slurmd. Then the grid is started again, in the end
 without a kill. Its tables must be those of a grid that nobody disturbed, and no epoch may stand twice in a run's log.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from study.ground import paths
 
 COMPARED = ("history", "summary")  # runs.csv has clock times
-WORKERS = r"-m study train|ipykernel_launcher"
+WORKERS = r"^\S*python\S* -m study train "
 SLURM = Path(__file__).with_name("slurm.sh")
 
 
@@ -47,7 +47,7 @@ def table_bytes(output):
 def epochs(output):
     """How often each epoch of each run was finished."""
     found = Counter()
-    for log in output.glob("results/runs/*/*/log.txt"):
+    for log in output.glob("results/runs/*/log.txt"):
         found.update((log.parent.name, epoch) for epoch in re.findall(r"  epoch (\d+)/", log.read_text()))
     return found
 
@@ -75,7 +75,7 @@ def kill(pids):
 
 
 def kill_worker(output, rng):
-    """One launcher or kernel; says whether there was any."""
+    """One process that trains; says whether there was any."""
     workers = processes(output, WORKERS)
     kill(rng.sample(workers, min(1, len(workers))))
     return bool(workers)
