@@ -208,7 +208,7 @@ def _leading(file: str, count: int) -> np.ndarray:
     pixels = _read(file)
     if len(pixels) < count:
         raise StudyError(
-            f"{file} holds {len(pixels):,} images, but the CIFAR excerpt takes its first {count:,}. {REMEDY}"
+            f"{file} holds {len(pixels):,} images, but the data set takes its first {count:,}. {REMEDY}"
         )
     return pixels[:count]
 

@@ -128,7 +128,7 @@ def test_excerpt_is_the_same_from_the_full_archives_without_cifar_dir(real_cifar
 
 def test_full_cifar_keeps_file_order_and_pixels(small_cifar):
     _, images = small_cifar
-    full = data.load("cifar")
+    full = data.load("cifar_all")
     files = [f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)] + ["cifar-100-python/train"]
     np.testing.assert_array_equal(full.train, np.concatenate([images[file] for file in files]))
     tests = ["cifar-10-batches-py/test_batch", "cifar-100-python/test"]
@@ -146,7 +146,44 @@ def test_full_cifar_refuses_the_excerpt_by_its_md5(real_cifar):
     if (real_cifar / "cifar-10-batches-py" / "data_batch_1").stat().st_size > 30_000_000:
         pytest.skip("CIFAR_DIR holds the full archives")
     with pytest.raises(StudyError, match="data_batch_1 .*md5.*c99cafc1.*Unpack.*excerpt"):
+        data.load("cifar_all")
+
+
+@pytest.fixture
+def nearly_all(small_cifar, monkeypatch):
+    """Of the made-up archive all images but two for training and one for test; those that are left, as stored."""
+    _, images = small_cifar
+    monkeypatch.setattr(cifar, "IMAGES", dict.fromkeys(images, 7))
+    kept = []
+    for files, missing, name in ((cifar.TRAIN_FILES, (2, 30), "TRAIN"), (cifar.TEST_FILES, (6,), "TEST")):
+        every = np.concatenate([stored(images[file]) for file in files])
+        kept.append(every[[i for i in range(len(every)) if i not in missing]])
+        monkeypatch.setattr(cifar, f"MISSING_{name}", missing)
+        monkeypatch.setattr(cifar, f"NEARLY_ALL_{name}", hashlib.sha256(kept[-1].tobytes()).hexdigest())
+    return kept
+
+
+def test_nearly_all_of_cifar_is_everything_but_some_images_by_their_place(nearly_all):
+    found = data.load("cifar")
+    for images, kept in zip((found.train, found.validation), nearly_all, strict=True):
+        np.testing.assert_array_equal(images.transpose(0, 3, 1, 2).reshape(-1, 3072), kept)
+    assert [len(cifar.MISSING_TRAIN), len(cifar.MISSING_TEST)] == [2, 1]
+
+
+def test_pixels_of_missing_images_do_not_matter_and_others_do(nearly_all, small_cifar):
+    folder, images = small_cifar
+    path, pixels = folder / "cifar-10-batches-py/test_batch", images["cifar-10-batches-py/test_batch"]
+    write_pickle(path, {b"data": stored(np.concatenate([pixels[:6], 0 * pixels[6:]]))})
+    assert len(data.load("cifar").validation) == 13
+    write_pickle(path, {b"data": stored(np.concatenate([0 * pixels[:1], pixels[1:]]))})
+    data._load.cache_clear()
+    with pytest.raises(StudyError, match="CIFAR-10 without 103 images.*sha256.*CIFAR_DIR"):
         data.load("cifar")
+
+
+def test_the_missing_images_are_as_many_as_the_name_says():
+    assert (len(set(cifar.MISSING_TRAIN)), len(set(cifar.MISSING_TEST))) == (80, 23)
+    assert max(cifar.MISSING_TRAIN) < 50_000 and max(cifar.MISSING_TEST) < 10_000
 
 
 def test_excerpt_with_other_pixels(small_cifar):

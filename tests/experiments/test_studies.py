@@ -39,7 +39,7 @@ def test_settings_are_fields_of_a_run_and_none_is_asked_for_twice(study, preset)
     assert settings and study.presets[preset]
     for setting in settings:
         assert set(setting) <= set(runs.PARAMETERS) - {"seed"}
-    assert set(study.varies) | set(study.labels) <= set(runs.PARAMETERS)
+    assert set(study.varies) <= set(runs.PARAMETERS)
     planned = runs.plan(preset, study.name)
     assert len(planned) == len(settings) * len(set(study.presets[preset]))
 
@@ -76,5 +76,7 @@ def test_a_figure_that_no_study_has_is_refused(output):
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(StudyError, match="There is no preset 'tiny'; choose one of smoke, laptop, excerpt, codec"):
+    with pytest.raises(
+        StudyError, match="There is no preset 'tiny'; choose one of smoke, laptop, excerpt, cifar, codec"
+    ):
         presets.preset("tiny")
