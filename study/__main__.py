@@ -111,10 +111,10 @@ def train_missing(options):
 
 def train(options):
     """train one run in this process: what a job of the grid calls"""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line per epoch, no bar; tqdm reads it once
     from study.grid import gpus, notebooks
 
     run = runs.find(options.preset, options.run)
-    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line per epoch, no bar
     notebooks.one_thread()
     with gpus.own_gpu() if options.own_gpu else nullcontext():
         from study import training

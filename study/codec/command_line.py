@@ -3,8 +3,6 @@
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from study.codec import file_format
 from study.ground import atomic, images
 from study.ground.errors import StudyError
@@ -82,6 +80,8 @@ COMMANDS = (compress, decompress, info)
 
 def _each(options, find, rename, work):
     """Works through a file or a folder's files, says what became of each, and fails if one failed."""
+    from tqdm import tqdm  # reads TQDM_DISABLE once, which other commands set
+
     failed = 0
     pairs = _pairs(options.input, options.output, find, rename)
     for source, target in tqdm(pairs, unit="file", disable=None):

@@ -88,8 +88,11 @@ def test_a_job_leaves_the_tables_alone(tmp_path):
     table = tmp_path / "results" / "smoke" / "loss_samples.csv"
     table.parent.mkdir(parents=True)
     table.write_text("as it was\n")
-    said = succeeds(tmp_path, "train", "smoke", run.id)
-    assert said.splitlines()[-1] in (f"{run.id} done", f"{run.id} collapsed")
+    done = study(tmp_path, "train", "smoke", run.id)
+    *epochs, last = done.stdout.splitlines()
+    assert last in (f"{run.id} done", f"{run.id} collapsed"), done.stderr
+    assert [line.partition(f"{run.id}  ")[2][:9] for line in epochs] == [f"epoch {n}/6" for n in range(1, 7)]
+    assert "it/s" not in done.stderr and "%|" not in done.stderr  # no bars in a log
     assert files(tmp_path) == {"results/smoke/loss_samples.csv"} | {f"results/runs/{run.id}/{f}" for f in OF_A_RUN}
     assert table.read_text() == "as it was\n"
 

@@ -34,7 +34,7 @@ def study(output, *arguments):
     ("preset", "expected"),
     [
         ("smoke", [*OF_THE_REPORT, "08_claims"]),
-        ("excerpt", [*OF_THE_REPORT, "07_rate_distortion", "08_claims"]),
+        ("excerpt", [*OF_THE_REPORT, "07_rate_distortion", "08_claims", "10_learning_rate_study"]),
         ("report-float16", [*OF_THE_REPORT, "08_claims"]),
         ("codec", ["07_rate_distortion", "09_uses"]),
         ("codec-full", ["07_rate_distortion"]),
@@ -49,6 +49,9 @@ def test_a_preset_is_shown_by_the_notebooks_of_its_studies_in_reading_order(pres
 def test_every_study_has_a_notebook_and_every_notebook_is_of_some_preset():
     assert {study.notebook for study in studies.STUDIES.values()} <= set(NOTEBOOKS)
     assert {name for preset in PRESETS for name in notebooks.names(preset)} == set(NOTEBOOKS)
+
+
+PARAMETERS = 'preset: str = "smoke"  # words\npublished: str = "excerpt"  # words'
 
 
 def write_notebook(folder, name, parameters, source="1 + 1"):
@@ -69,8 +72,7 @@ def repository(tmp_path, output, monkeypatch, finish):
     (root / "notebooks").mkdir()
     (root / "study" / "wing" / "module.py").write_text("a = 1\n")
     for name in NOTEBOOKS:
-        published = '\npublished: str = "excerpt"  # words' if name != "01_data_preparation" else ""
-        write_notebook(root / "notebooks", name, f'preset: str = "smoke"  # words{published}')
+        write_notebook(root / "notebooks", name, PARAMETERS)
     monkeypatch.setattr(paths, "ROOT", root)
     monkeypatch.setattr(paths, "NOTEBOOKS", root / "notebooks")
     finish(runs.plan(PRESET)[0])
@@ -95,8 +97,7 @@ def executed(monkeypatch):
 def test_notebooks_are_executed_once_and_show_their_preset(repository, executed):
     notebooks.execute_all(PRESET)
     assert list(executed) == notebooks.names(PRESET)
-    assert executed.pop("01_data_preparation") == {"preset": PRESET}
-    assert all(settings == {"preset": PRESET, "published": PRESET} for settings in executed.values())
+    assert all(settings == {"preset": PRESET} for settings in executed.values())
     folder = paths.executed_notebooks(PRESET)
     assert sorted(path.name for path in folder.glob("*.ipynb")) == [f"{name}.ipynb" for name in notebooks.names(PRESET)]
     executed.clear()
@@ -158,11 +159,7 @@ def test_dates_of_files_that_stay_as_they_are_do_not_matter(repository, executed
         os.utime(path, (1, 1))
     (repository / "notebooks" / "10_other.txt").write_text("no notebook")
     change_a_notebook(repository)
-    write_notebook(
-        repository / "notebooks",
-        "04_train_size_study",
-        'preset: str = "smoke"  # words\npublished: str = "excerpt"  # words',
-    )
+    write_notebook(repository / "notebooks", "04_train_size_study", PARAMETERS)
     notebooks.execute_all(PRESET)
     assert not executed
 

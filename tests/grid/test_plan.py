@@ -109,14 +109,15 @@ def test_data_whose_size_is_not_known_are_refused():
 
 
 def test_operations_count_training_three_times_and_both_scored_splits_once():
+    """Of 20,000 validation images, and 2,000 training images at most."""
     run = replace(runs.plan("report", "batch_size")[0], epochs=2, train_size=1000)
     first, later = architecture.multiplications("lstm", 1.0)
-    assert plan.operations(run) == 2 * first * (3 * 2 * 1000 + 2 * 2 * 20_000)
+    assert plan.operations(run) == 2 * first * (3 * 2 * 1000 + 2 * (20_000 + 2_000))
     passes = replace(run, iterations=3)
     assert plan.operations(passes) == plan.operations(run) / first * (first + 2 * later)
     assert plan.operations(replace(passes, priming=2)) == plan.operations(replace(passes, iterations=5))
     steps = replace(run, steps=10, batch_size=50)
-    assert plan.operations(steps) == 2 * first * (3 * 10 * 50 + 2 * 2 * 20_000)
+    assert plan.operations(steps) == 2 * first * (3 * 10 * 50 + 2 * (20_000 + 2_000))
 
 
 def test_hours_of_a_t4_follow_from_its_rates():
@@ -131,7 +132,7 @@ def test_hours_of_a_t4_follow_from_its_rates():
 
 def test_two_cores_are_as_fast_as_they_were_measured():
     run = replace(runs.plan("report", "batch_size")[0], epochs=1, train_size=1_000_000)
-    trained = 3 * run.train_size / (3 * run.train_size + 2 * 20_000)  # the share of training, the rest is scoring
+    trained = 3 * run.train_size / (3 * run.train_size + 20_000 + 2_000)  # the share of training, the rest is scoring
     assert run.train_size / (3600 * trained * plan.cores_hours(run, plan.measured_rates())) == pytest.approx(
         120, rel=0.1
     )

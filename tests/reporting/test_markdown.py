@@ -1,5 +1,6 @@
 """README says what the repository holds, and its tables what runs have left."""
 
+import json
 import re
 
 import numpy as np
@@ -8,33 +9,55 @@ import pytest
 
 from study.experiments import runs, tables
 from study.experiments.presets import PRESETS
+from study.experiments.studies import STUDIES
 from study.ground import paths
+from study.ground.errors import StudyError
 from study.reporting import markdown
 
 README = (paths.ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("print_table", "preset", "command"),
-    [
-        (markdown.results, "excerpt", "results --preset excerpt"),
-        (markdown.verdicts, "excerpt", "results --preset excerpt"),
-        (markdown.codecs, "codec", "results --preset codec"),
-        (lambda _: markdown.speed(), "", "speed"),
-    ],
-)
-def test_its_results_are_those_of_the_tracked_tables(print_table, preset, command, monkeypatch):
+def test_its_tables_are_those_of_the_studies_the_presets_and_the_tracked_tables(monkeypatch):
     monkeypatch.delenv("STUDY_OUTPUT", raising=False)
-    assert print_table(preset) in README, f"print the table again: python -m study {command}"
+    filled = markdown.fill(README)
+    assert filled == README, "make its tables anew: python -m study readme"
+    for print_section in markdown.SECTIONS.values():
+        assert print_section() in README
+
+
+def test_only_what_stands_between_marks_is_made_anew(monkeypatch):
+    monkeypatch.setitem(markdown.SECTIONS, "presets", lambda: "| new |")
+    old, none, new = (f"<!-- presets -->\n{rows}<!-- end -->\n" for rows in ("| old |\n", "", "| new |\n"))
+    text = "before\n{}between\n{}after <!-- presets -->\n"
+    assert markdown.fill(text.format(old, none)) == text.format(new, new)
+    with pytest.raises(StudyError, match="README has marks of 'dreams'; expected one of notebooks, studies, presets"):
+        markdown.fill("<!-- dreams -->\n<!-- end -->")
+
+
+def test_its_lists_have_every_notebook_study_and_preset():
+    def first_cells(section):
+        return [line.split("|")[1].strip() for line in markdown.SECTIONS[section]().splitlines()[2:]]
+
+    assert first_cells("notebooks") == [f"`{path.stem}`" for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
+    assert first_cells("studies") == [name.replace("_", " ") for name in STUDIES]
+    assert first_cells("presets") == [f"`{name}`" for name in PRESETS]
+    (line,) = [line for line in markdown.presets().splitlines() if line.startswith("| `recipe` |")]
+    assert line.split(" | ")[2:4] == ["1/8", "15"]
+
+
+def test_a_notebook_without_a_question_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    asks = {"cells": [{"source": ["# Title\n", "\n", "**Question:** how\n", "many? Many.\n"]}]}
+    (tmp_path / "01_one.ipynb").write_text(json.dumps(asks))
+    assert markdown.notebooks().splitlines()[2:] == ["| `01_one` | How many? |"]
+    (tmp_path / "02_two.ipynb").write_text(json.dumps({"cells": [{"source": ["# Title"]}]}))
+    with pytest.raises(StudyError, match="02_two.ipynb asks no question"):
+        markdown.notebooks()
 
 
 def test_what_it_names_is_there():
     for name in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (paths.ROOT / name).exists(), name
-    for name in re.findall(r"^\| `(\d\d_\w+)`", README, flags=re.MULTILINE):
-        assert (paths.NOTEBOOKS / f"{name}.ipynb").exists(), name
-    table = README[README.index("## Presets") : README.index("## The figures")]
-    assert set(re.findall(r"^\| `([\w-]+)`", table, flags=re.MULTILINE)) == set(PRESETS)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +110,7 @@ def test_means_have_their_intervals_and_their_statuses(output, finish):
     assert row[2] == "3" and row[4] == f"21.00 ± {half:.2f}" and row[-1].startswith("3 done")
 
 
-def test_verdicts_have_numbers_where_there_are_any(output):
+def test_verdicts_have_numbers_where_there_are_any():
     claim = dict.fromkeys(tables.SCHEMA["claims"], 0) | {"preset": "smoke", "place": "II", "unit": "dB", "figure": ""}
     facts = [
         {"wording": "A.", "estimate": 1.23456, "low": 1.0, "high": 1.5, "n": 5, "over": "seeds", "verdict": "holds"},
@@ -119,8 +142,7 @@ def test_verdicts_have_numbers_where_there_are_any(output):
             "verdict": "could not be tested here",
         },
     ]
-    tables.write("smoke", "claims", pd.DataFrame([claim | fact for fact in facts]))
-    assert markdown.verdicts("smoke").splitlines()[2:] == [
+    assert markdown.verdicts(pd.DataFrame([claim | fact for fact in facts])).splitlines()[2:] == [
         "| A. | II | 1.235 [1.000, 1.500] dB | 5 seeds | **holds** |",
         "| B. | II | 27,000 dB |  | does not hold |",
         "| C. | II |  |  | could not be tested here |",
