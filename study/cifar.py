@@ -207,9 +207,7 @@ def _labels(file: str) -> np.ndarray:
 def _leading(file: str, count: int) -> np.ndarray:
     pixels = _read(file)
     if len(pixels) < count:
-        raise StudyError(
-            f"{file} holds {len(pixels):,} images, but the data set takes its first {count:,}. {REMEDY}"
-        )
+        raise StudyError(f"{file} holds {len(pixels):,} images, but the data set takes its first {count:,}. {REMEDY}")
     return pixels[:count]
 
 
