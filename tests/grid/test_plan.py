@@ -41,21 +41,6 @@ def test_parameters_are_those_of_the_network(cell, reconstruction):
     assert parameters("lstm", 1.0, 1)[0] == 30_225_283 and parameters("gru", 1.0, 1)[0] == 22_677_763
 
 
-def test_an_associative_lstm_costs_more_in_the_decoder_alone():
-    """A complex gate is as many channels as a real one of an LSTM: nine halves for four, in four of seven cells."""
-    lstm, associative = (architecture.multiplications(cell, 1.0)[1] for cell in ("lstm", "associative_lstm"))
-    decoder = sum(
-        4 * kernel**2 * depth * n * side**2 + 4 * hidden**2 * n**2 * side**2
-        for kernel, depth, n, side, hidden in (
-            (2, 512, 512, 2, 1),
-            (3, 128, 512, 4, 1),
-            (3, 128, 256, 8, 3),
-            (3, 64, 128, 16, 3),
-        )
-    )  # T17, fig. 1
-    assert associative - lstm == decoder / 8
-
-
 def test_bytes_are_those_of_a_run_folder(output, monkeypatch):
     run = replace(runs.plan("smoke", "batch_size")[0], epochs=1, train_size=64)
     checkpoints = []
