@@ -174,17 +174,22 @@ def _content(path, md5=None):
     if not path.is_file():
         raise StudyError(f"{path} is missing. {REMEDY}")
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if md5 and found != md5:
-            raise StudyError(
-                f"{path} is damaged, or not the original file: its md5 is {found}, expected {md5}. {REMEDY} "
-                'For a folder that holds only the excerpt, choose the data "excerpt".'
-            )
-        file.seek(0)
+        if md5:
+            _check_md5(path, file, md5)
         try:
             return ArrayUnpickler(file, encoding="bytes").load()
         except Exception as error:  # a damaged pickle raises almost anything
             raise StudyError(f"{path} could not be read as a CIFAR file: {error}. {REMEDY}") from error
+
+
+def _check_md5(path, file, expected):
+    found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != expected:
+        raise StudyError(
+            f"{path} is damaged, or not the original file: its md5 is {found}, expected {expected}. {REMEDY} "
+            'For a folder that holds only the excerpt, choose the data "excerpt".'
+        )
+    file.seek(0)
 
 
 def _path(file: str) -> Path:

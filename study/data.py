@@ -37,7 +37,7 @@ PARTS = ("everything", "vehicles", "largest_png", "smallest_png")  # of CIFAR-10
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Training and validation images, which share no image."""
+    """Training and validation images; as published, CIFAR's share 12."""
 
     name: str
     train: np.ndarray  # uint8 (n, 32, 32, 3), read-only
@@ -55,6 +55,12 @@ class DataSet:
             digest.update(np.ascontiguousarray(images).data)
         return digest.hexdigest()
 
+    def in_training(self) -> np.ndarray:
+        """Which validation images are, to the pixel, training images too: bool (m,)."""
+        known = {hashlib.sha256(image.data).digest() for image in np.ascontiguousarray(self.train)}
+        validation = np.ascontiguousarray(self.validation)
+        return np.array([hashlib.sha256(image.data).digest() in known for image in validation])
+
     def mean_image(self) -> np.ndarray:
         """The mean training image, float32 (32, 32, 3) in [0, 1]: what a collapsed network answers."""
         return (self.train.mean(axis=0) / 255).astype(np.float32)
@@ -66,7 +72,7 @@ def load(name: str) -> DataSet:
     - `photographs`: tiles of photographs that scikit-image ships; needs no download
     - `excerpt`: 9,453 + 1,933 images of CIFAR-10 and CIFAR-100, by index
     - `recipe`: the training images of `excerpt`, 8,000 + 1,453 of them set aside as validation images
-    - `cifar`: CIFAR-10 but for 103 images, and CIFAR-100, 99,920 + 19,977 images
+    - `cifar`: CIFAR-10 but for 103 images, and CIFAR-100, 99,920 + 19,977 images; 12 of the latter are among the former
     - `cifar_all`: CIFAR-10 and CIFAR-100, 100,000 + 20,000 images
     - `codec`: the training images of `excerpt` and three times as many crops of `halved_photographs`; the validation
       images of `excerpt`

@@ -260,6 +260,7 @@ def _origin(codec, images):
         "fingerprint": images.fingerprint(),
         "backend": backend,
         "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
+        "machine": runs.machine(),
         "device": device(),
         "policy": codec.dtype_policy.name,
         "python": platform.python_version(),

@@ -58,16 +58,18 @@ def better_and_poorer(run, images):
 def edges(run, images):
     """The rows of `edges.csv`: each validation image's gradient energy, and its scores after a finished run.
 
-    The energy is the mean over pixels of the squared Sobel gradient of the grey image in [0, 1].
+    The energy is the mean over pixels of the squared Sobel gradient of the grey image in [0, 1]. `in_training` is 1
+    where the image is a training image too.
 
     Args:
         run: a finished run whose folder is on this machine.
-        images: its data set's validation images, uint8 (m, 32, 32, 3).
+        images: its data set.
     """
     scores = pd.read_csv(run.folder / "images.csv")
-    scores = scores[scores.bpp == scores.bpp.max()]
-    energy = [np.mean(filters.sobel(color.rgb2gray(images[i])) ** 2) for i in scores.image]
-    return scores[["image", "psnr", "ms_ssim"]].assign(run=run.id, gradient_energy=energy)
+    scores = scores[scores.bpp == scores.bpp.max()][["image", "psnr", "ms_ssim"]]
+    energy = [np.mean(filters.sobel(color.rgb2gray(images.validation[i])) ** 2) for i in scores.image]
+    shared = images.in_training()[scores.image].astype(int)
+    return scores.assign(run=run.id, in_training=shared, gradient_energy=energy)
 
 
 def same_images(planned, images):

@@ -179,6 +179,14 @@ def commit() -> str:
         ) from error
 
 
+def machine() -> str:
+    """What this machine's processor calls itself."""
+    cpuinfo = Path("/proc/cpuinfo")  # on Linux, where `platform` knows the architecture alone
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = {line.partition(": ")[2].strip() for line in lines if line.startswith("model name")}
+    return ", ".join(sorted(names)) or platform.processor() or platform.machine()
+
+
 def digest(content: bytes) -> str:
     """By which a manifest knows the history that it belongs to."""
     return hashlib.sha256(content).hexdigest()

@@ -25,7 +25,7 @@ HISTORY = ["preset", "run", *IDENTITY, *"epoch step images_seen split bpp".split
 RUNS = [
     *("preset", "run", "studies", *runs.PARAMETERS, "status", "epochs_done", "mean_image_psnr", "parameters"),
     *"colour_spread data_colour_spread output_spread fingerprint".split(),
-    *"seconds threads backend device policy python keras engine commit".split(),
+    *"seconds images_a_second machine threads backend device policy python keras engine commit".split(),
 ]
 
 # Every table that a preset may have, with its columns; results/README.md says what they hold.
@@ -40,7 +40,7 @@ SCHEMA = {
         "preset run choice rank image psnr ssim ms_ssim jpeg_bytes jpeg_payload jpeg_psnr jpeg_ssim "
         "original_png reconstruction_png jpeg_png"
     ).split(),
-    "edges": "preset run image gradient_energy psnr ms_ssim".split(),
+    "edges": "preset run image in_training gradient_energy psnr ms_ssim".split(),
     "memory": "preset train_size images index_bytes copied_bytes".split(),
     "claims": (
         "preset claim place wording unit figure region_low region_high estimate low high n over p holm verdict"
@@ -167,7 +167,8 @@ def _merged(preset, drop):
             history = found
         if len(history):
             histories.append(history)
-            rows.append(row.assign(studies=" ".join(studies[run.id])))
+            shown = run.images_seen * row.epochs_done / run.epochs
+            rows.append(row.assign(studies=" ".join(studies[run.id]), images_a_second=shown / row.seconds))
     if not histories:
         raise StudyError(f"Preset {preset!r} has no finished run yet. `make study PRESET={preset}` makes them.")
     return pd.concat(histories, ignore_index=True), pd.concat(rows, ignore_index=True)
@@ -198,7 +199,7 @@ def check_folder(run: runs.Run, folder: Path | None = None) -> None:
 
 def _from_folder(preset, run):
     check_folder(run)
-    manifest = runs.read_manifest(run) | {"preset": preset, "studies": ""}
+    manifest = {"machine": ""} | runs.read_manifest(run) | {"preset": preset, "studies": "", "images_a_second": 0.0}
     history = pd.read_csv(run.folder / "history.csv")
     history = history.assign(**{column: manifest[column] for column in HISTORY if column not in history.columns})
     return history[HISTORY], pd.DataFrame([manifest])[RUNS]

@@ -1,13 +1,13 @@
 """What the benchmarks share: the study's training step, images, and what machine they ran on."""
 
 import os
-import platform
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from study import losses
+from study.experiments import runs
 from study.ground import atomic, paths, recipe
 from study.model import build_codec
 
@@ -34,10 +34,8 @@ def peak_gib():
 
 
 def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
     return {
-        "machine": ", ".join(sorted(names)) or platform.processor() or platform.machine(),
+        "machine": runs.machine(),
         "threads": os.cpu_count(),
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
