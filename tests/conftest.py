@@ -21,6 +21,7 @@ def finish():
 
     def finish(run, psnr=20.0):
         facts = dict.fromkeys(set(tables.RUNS) - {"preset", "run", "studies", *runs.PARAMETERS}, 0) | {"status": "done"}
+        facts |= {"epochs_done": run.epochs, "seconds": 60.0}
         runs.write_manifest(run, facts)
         row = dict.fromkeys(("epoch", "step", "images_seen", "bpp", *tables.SCORES), 1)
         rows = pd.DataFrame([row | {"split": split, "psnr": psnr} for split in ("training", "validation")])

@@ -15,7 +15,7 @@ from study.experiments.presets import PUBLISHED
 from study.ground import atomic, paths, recipe
 from study.ground.errors import StudyError
 from study.reporting import curves, figures, numbers_of_codecs, numbers_of_studies, settings
-from study.reporting.written import count, counted, decibels, fixed, interval, listed, percent, short
+from study.reporting.written import SPACE, count, counted, decibels, fixed, interval, listed, percent, short
 
 CIFAR, CIFAR_TEST = 100_000, 20_000  # images of CIFAR-10 and CIFAR-100 together, for training and for test
 
@@ -111,7 +111,22 @@ def _data(preset):
         "share": percent(train.images / CIFAR, 1),
         "whole": count(CIFAR),
         "missing": count(CIFAR + CIFAR_TEST - table.images.sum()),
+        "shared": _shared(preset),
         "fingerprint": train.fingerprint[:12],
+    }
+
+
+def _shared(preset):
+    """How many validation images are training images too, and what that does to the scores of one run."""
+    images = tables.read_or_empty(preset, "edges")
+    if images.empty or not images.in_training.any():
+        return None
+    without = images[images.in_training == 0]
+    change = {score: images[score].mean() - without[score].mean() for score in ("psnr", "ms_ssim")}
+    return {
+        "number": counted(images.in_training.sum(), "validation image"),
+        "psnr": f"{fixed(change['psnr'], 4)}{SPACE}dB",
+        "ms_ssim": fixed(change["ms_ssim"], 5),
     }
 
 

@@ -303,7 +303,7 @@ def test_cells_share_no_weight_and_are_compared_by_welchs_test(output):
 def test_edges_are_a_rank_correlation_over_images(output):
     rng = np.random.default_rng(0)
     energy = rng.random(60)
-    rows = {"preset": "excerpt", "run": "r", "image": range(60), "gradient_energy": energy}
+    rows = {"preset": "excerpt", "run": "r", "image": range(60), "in_training": 0, "gradient_energy": energy}
     edges = pd.DataFrame(rows | {"psnr": -energy, "ms_ssim": energy**2 + rng.normal(scale=0.2, size=60)})
     edges = tables.write("excerpt", "edges", edges)
     judged = Grid().judge()

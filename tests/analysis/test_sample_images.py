@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
+from study import data
 from study.analysis import report_network, sample_images
 from study.codec import standard
 from study.experiments import runs
@@ -79,8 +80,9 @@ def test_edges_are_the_energy_of_sobels_gradient_beside_the_last_passs_scores(no
     rows = [{"image": i, "bpp": bpp, "psnr": i + bpp, "ms_ssim": 0.5} for bpp in (0.125, 0.25) for i in range(5)]
     noisy.folder.mkdir(parents=True)
     pd.DataFrame(rows).to_csv(noisy.folder / "images.csv", index=False)
-    table = sample_images.edges(noisy, IMAGES[:5])
+    table = sample_images.edges(noisy, data.DataSet("made up", IMAGES[2:3], IMAGES[:5], ""))
     assert table.psnr.tolist() == [i + 0.25 for i in range(5)] and set(table.run) == {noisy.id}
+    assert table.in_training.tolist() == [0, 0, 1, 0, 0]
     grey = IMAGES[3] / 255 @ (0.2125, 0.7154, 0.0721)
     slopes = [ndimage.sobel(grey, axis, mode="reflect") / 4 for axis in (0, 1)]
     assert table.gradient_energy.iloc[3] == pytest.approx(np.mean((slopes[0] ** 2 + slopes[1] ** 2) / 2), rel=1e-6)

@@ -298,8 +298,9 @@ def test_a_manifest_says_where_its_numbers_come_from(finished):
     assert manifest["history"] == runs.digest((finished.folder / "history.csv").read_bytes())
     assert manifest["parameters"] == training.trained_codec(finished).count_params()
     assert (manifest["policy"], manifest["backend"]) == ("float32", keras.backend.backend())
+    assert manifest["machine"] == runs.machine() != ""
     assert manifest["keras"] == keras.__version__ and manifest["device"] == training.device()
-    assert set(tables.RUNS) <= set(manifest) | {"preset", "studies"}
+    assert set(tables.RUNS) <= set(manifest) | {"preset", "studies", "images_a_second"}
     assert set(history_of(finished).bpp) == set(history_of(finished, "training").bpp) == {0.125, 0.25}
     (line,) = (finished.folder / "log.txt").read_text().splitlines()
     assert f"{finished.id}  epoch 1/1" in line and str(os.getpid()) in line

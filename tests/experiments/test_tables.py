@@ -137,6 +137,13 @@ def test_studies_are_those_of_the_grid_whatever_was_written_before(output, finis
     assert tables.read("smoke", "runs").studies.item() == "batch_size train_size loss"
 
 
+def test_images_per_second_are_those_that_training_showed(output, finish):
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run)  # 6 epochs of 512 images in 60 seconds
+    tables.collect("smoke")
+    assert tables.read("smoke", "runs").images_a_second.tolist() == [51.2]
+
+
 def test_two_results_for_one_run_are_refused(output, finish):
     run = runs.plan("smoke", "batch_size")[0]
     finish(run)
