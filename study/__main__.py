@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from study.codec import command_line
-from study.experiments import runs, tables
-from study.experiments.presets import DEFAULT, PRESETS, PUBLISHED
+from study.experiments import own, runs, studies, tables
+from study.experiments.presets import DEFAULT, PUBLISHED
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
@@ -45,7 +45,7 @@ def _parser():
         sub = commands.add_parser(name, help=command.__doc__)
         sub.set_defaults(command=command)
         if preset:
-            sub.add_argument("--preset", default=DEFAULT, choices=PRESETS)
+            sub.add_argument("--preset", default=DEFAULT, help="its name, or that of a grid of your own")
         return sub
 
     for name, command in (("all", everything), ("grid", train_missing)):
@@ -67,8 +67,12 @@ def _parser():
         add(name, command)
     add("tables", collect).add_argument("--drop", action="store_true", help="let rows go that the grid has no more")
     sub = add("train", train, preset=False)
-    sub.add_argument("preset", choices=PRESETS, metavar="preset")
-    sub.add_argument("run", help="its id, as `plan` and the tables have it")
+    sub.add_argument("preset", help="its name, or that of a grid of your own")
+    sub.add_argument("run", nargs="?", help="its id, as `plan` and the tables have it")
+    sub.add_argument("--study", help="train all its runs, one after another, with values of your own")
+    known = ", ".join(own.PARAMETERS)
+    sub.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=f"such a value; names are {known}")
+    sub.add_argument("--name", help="of the grid that these values make; else it is made of them")
     sub.add_argument("--own-gpu", action="store_true", help="on a GPU that no other run of this machine has")
     add("pack", pack).add_argument("archive", type=Path, help="the .tar.gz to write")
     add("unpack", unpack, preset=False).add_argument("archive", type=Path, help="what `pack` has written")
@@ -110,16 +114,35 @@ def train_missing(options):
 
 
 def train(options):
-    """train one run in this process: what a job of the grid calls"""
+    """train one run in this process, as a job of the grid does, or a study with values of your own"""
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line per epoch, no bar; tqdm reads it once
     from study.grid import gpus, notebooks
 
-    run = runs.find(options.preset, options.run)
+    grid, planned = _asked(options)
     notebooks.one_thread()
     with gpus.own_gpu() if options.own_gpu else nullcontext():
         from study import training
 
-        print(run.id, training.train(run))
+        for run in planned:
+            print(run.id, training.train(run), flush=True)
+    if options.study:
+        tables.collect(grid)
+        print(f"tables in {paths.tables(grid)}; `python -m study figures --preset {grid}` draws them")
+
+
+def _asked(options):
+    """The grid and the runs that the command `train` names: one by its id, or those of a study."""
+    if bool(options.run) == bool(options.study):
+        raise StudyError("Name either a run by its id or, with --study and --set, a study with values of your own.")
+    if options.run:
+        return options.preset, [runs.find(options.preset, options.run)]
+    if wrong := [text for text in options.set if "=" not in text]:
+        raise StudyError(f"--set {wrong[0]} is not understood; give NAME=VALUE, such as epochs=3.")
+    if options.study not in studies.STUDIES:
+        raise StudyError(f"There is no study {options.study!r}; choose among {', '.join(studies.STUDIES)}.")
+    values = dict(text.split("=", 1) for text in options.set)
+    grid, planned = own.planned(options.preset, options.study, name=options.name, **values)
+    return grid, tables.missing(grid, planned)
 
 
 def collect(options):
@@ -145,7 +168,7 @@ def refresh(options):
 
 def judge_claims(options):
     """judge the report's claims from the tables of a preset"""
-    if PRESETS[options.preset].batch_sizes:  # the claims are about the report's studies
+    if studies.has_the_reports(options.preset):  # which the claims are about
         from study.analysis import claims
 
         tables.write(options.preset, "claims", claims.judge(options.preset))
@@ -160,7 +183,7 @@ def draw(options):
 
 def print_paper(options):
     """print the paper of a preset from its tables and figures"""
-    if PRESETS[options.preset].batch_sizes:  # the paper is about the report's studies
+    if studies.has_the_reports(options.preset):  # which the paper is about
         from study.reporting import paper
 
         print(f"paper: {paper.print_pdf(options.preset)}")

@@ -169,7 +169,11 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter() - self.seconds
-        self.bar = tqdm(total=self.run.epochs, initial=self.epoch, desc=self.run.id, unit="epoch")
+        total, done = self.run.epochs * self.steps, self.epoch * self.steps
+        self.bar = tqdm(total=total, initial=done, desc=self.run.id, unit="step", mininterval=0.5)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
@@ -188,7 +192,6 @@ class Recorder(keras.callbacks.Callback):
         )
         tqdm.write(line)
         runs.log(self.run, line)
-        self.bar.update()
 
     def _row(self, split, bpp, means):
         where = {

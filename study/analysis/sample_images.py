@@ -15,6 +15,13 @@ COUNT = 8  # images a figure
 CODE_BYTES = 16  # 128 bits: one pass of a 32x32 image
 
 
+def shown_run(planned):
+    """The run whose pictures are shown: that of the middle batch size and the first seed, whatever its result."""
+    batch_sizes = sorted({run.batch_size for run in planned})
+    of_middle = [run for run in planned if run.batch_size == batch_sizes[len(batch_sizes) // 2]]
+    return min(of_middle, key=lambda run: run.seed)
+
+
 def better_and_poorer(run, images):
     """The rows of `samples.csv`: images of the best and of the worst tenth of a run's validation images by MS-SSIM.
 

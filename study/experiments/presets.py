@@ -1,7 +1,17 @@
-"""Presets: on which data, how wide and how long studies are run. `study.experiments.studies` says what is varied."""
+"""Presets: on which data, how wide and how long studies are run. `study.experiments.studies` says what is varied.
 
-from dataclasses import dataclass, replace
+A grid of one's own (`study.experiments.own`) is a preset too: what differs from the one that it goes out from stands in
+its folder's `grid.json`.
+"""
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from study.architecture import CELLS
+from study.ground import paths
 from study.ground.errors import StudyError
 
 
@@ -23,8 +33,17 @@ class Preset:
     equal_steps: int = 0  # of every batch size in the study of equal steps
     equal_epochs: int = 15  # into which they are divided, a score after each
     codec_rate: float = 0.001  # learning rate of the codecs that ship
+    learning_rates: tuple[float, ...] = (0.001, 0.002, 0.005, 0.01)  # of the study of learning rates
+    cells: tuple[str, ...] = ("lstm", "gru")  # of the study of passes
+    pass_counts: tuple[int, ...] = (1, 2, 4, 8)  # of the same
     precision: str = "float32"
     gpu: bool = False  # whether its runs ask for GPUs
+    # Of a grid of one's own:
+    base: str = ""  # the preset that it goes out from
+    studies: tuple[str, ...] = ()  # the studies that it has
+    seeds: tuple[int, ...] = ()  # in place of each study's own
+    changes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # fields of its runs
+    asked: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # all of it, as grid.json has it
 
 
 LOSSES = tuple((loss, theirs) for theirs in (False, True) for loss in ("ms_ssim", "report", "l1", "l2"))
@@ -147,7 +166,44 @@ PUBLISHED = ("excerpt", "recipe", "codec")  # whose tables are tracked, the pape
 
 
 def preset(name: str) -> Preset:
-    """The preset of that name. Raises `StudyError`, with the names there are."""
-    if name not in PRESETS:
-        raise StudyError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
-    return PRESETS[name]
+    """The preset, or the grid of one's own, of that name. Raises `StudyError`, with the names there are."""
+    if name in PRESETS:
+        return PRESETS[name]
+    if (file := paths.own_grid(name)).exists():
+        stored = json.loads(file.read_text())
+        return changed(stored["base"], name, tuple(stored["studies"]), stored["asked"])
+    own = sorted(path.parent.name for path in paths.own_grid("*").parent.parent.glob("*/grid.json"))
+    raise StudyError(
+        f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}"
+        + (f", or a grid of your own: {', '.join(own)}." if own else ".")
+    )
+
+
+def changed(base: str, name: str, studies: tuple[str, ...], asked: Mapping[str, Any]) -> Preset:
+    """The preset `base` under another name, with some studies and with what is asked for in place of its own.
+
+    Args:
+        asked: by name, what `study.experiments.own.PARAMETERS` lists.
+    """
+    p = preset(base)
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in asked.items()}
+    if "losses" in values:
+        ways = sorted({theirs for _, theirs in p.losses} or {False})
+        values["losses"] = tuple((loss, theirs) for theirs in ways for loss in values["losses"])
+    known = {field.name for field in fields(Preset)}
+    changes = {key: value for key, value in values.items() if key not in known}
+    if "passes" in changes:
+        changes["iterations"] = changes.pop("passes")
+    if "cell" in changes:
+        cell = CELLS[changes["cell"]]
+        changes |= {"binarizer_gain": cell.binarizer_gain, "output_gain": cell.output_gain}
+    return replace(
+        p,
+        name=name,
+        base=p.base or p.name,
+        purpose="a grid of one's own",
+        studies=studies,
+        asked=MappingProxyType(dict(asked)),
+        changes=MappingProxyType(changes),
+        **{key: value for key, value in values.items() if key in known},
+    )

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from study.experiments.presets import preset
-from study.experiments.studies import STUDIES
+from study.experiments.presets import Preset, preset
+from study.experiments.studies import STUDIES, Study
 from study.ground import atomic, paths, recipe
 from study.ground.errors import StudyError
 
@@ -88,15 +88,7 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
     p = preset(preset_name)
     if unknown := [name for name in studies if name not in STUDIES]:
         raise StudyError(f"There is no study {unknown[0]!r}; choose among {', '.join(STUDIES)}.")
-    common = {name: getattr(p, name) for name in ("data", "width", "epochs", "batch_size", "train_size", "precision")}
-    asked = [
-        Run(**{"seed": seed} | common | setting)
-        for study in [STUDIES[name] for name in studies or STUDIES]
-        if preset_name in study.presets
-        for setting in study.settings(p)
-        for seed in study.presets[preset_name]
-    ]
-    planned = list(dict.fromkeys(asked))
+    planned = of_studies(p, [STUDIES[name] for name in studies or STUDIES])
     for name, values in only.items():
         known = {getattr(run, name) for run in planned}
         if unknown := [value for value in values if value not in known]:
@@ -105,6 +97,19 @@ def plan(preset_name: str, *studies: str, **only) -> list[Run]:
                 "choose among these or add a preset to study/experiments/presets.py."
             )
     return [run for run in planned if all(not values or getattr(run, name) in values for name, values in only.items())]
+
+
+def of_studies(p: Preset, studies: list[Study]) -> list[Run]:
+    """The runs that studies ask for at a preset, each once."""
+    common = {name: getattr(p, name) for name in ("data", "width", "epochs", "batch_size", "train_size", "precision")}
+    asked = [
+        Run(**{"seed": seed} | common | p.changes | setting)
+        for study in studies
+        if study.seeds(p)
+        for setting in study.settings(p)
+        for seed in study.seeds(p)
+    ]
+    return list(dict.fromkeys(asked))
 
 
 def studies_of(preset_name: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from study.architecture import CELLS
-from study.experiments.presets import Preset
+from study.experiments.presets import Preset, preset
 from study.ground.recipe import BINARIZER_GAIN, LEARNING_RATE, OUR_WAY, PART_SIZE, REPORT_WAY
 
 ONE_SEED, THREE_SEEDS, FIVE_SEEDS, TWENTY_SEEDS = ((*range(n),) for n in (1, 3, 5, 20))
@@ -26,6 +26,16 @@ class Study:
     presets: dict[str, tuple[int, ...]]  # the seeds of each preset that has the study
     figures: tuple[str, ...] = ()  # kinds that `study.reporting.figures` draws, as <study>_<kind>
 
+    def seeds(self, p: Preset) -> tuple[int, ...]:
+        """Those with which a preset has the study; none where it does not have it.
+
+        A grid of one's own has the studies that it names, with its own seeds or those of the preset that it goes out
+        from; with one where that does not have the study.
+        """
+        if not p.base:
+            return self.presets.get(p.name, ())
+        return (p.seeds or self.presets.get(p.base, ONE_SEED)) if self.name in p.studies else ()
+
     def setting(self, run) -> str:
         """A run's values of what the study varies, in words: "batch size 32"."""
         return ", ".join(f"{name.replace('_', ' ')} {_short(getattr(run, name))}" for name in self.varies)
@@ -41,17 +51,26 @@ SEVERAL_PASSES_RATE = 0.0015
 COLLAPSE_EPOCHS = 3
 
 
-def _several_passes(cell, iterations, **changes):
+def _several_passes(preset, cell, iterations, **changes):
     first_weights = {"binarizer_gain": CELLS[cell].binarizer_gain, "output_gain": CELLS[cell].output_gain}
-    recipe = {"loss": "l1", "activation": "linear", "learning_rate": SEVERAL_PASSES_RATE, "batch_size": 32}
-    return {"cell": cell, "iterations": iterations, "width": NARROW, **recipe, **first_weights, **changes}
+    recipe = {"loss": "l1", "learning_rate": SEVERAL_PASSES_RATE, "batch_size": 32, "width": NARROW}
+    asked = {name: preset.asked[name] for name in recipe if name in preset.asked}
+    return {
+        "activation": "linear",
+        **recipe,
+        **asked,
+        "cell": cell,
+        "iterations": iterations,
+        **first_weights,
+        **changes,
+    }
 
 
 def _shipped(preset, cell):
     # Both cells with a GRU's gain: with its own an LSTM of 16 passes does not train.
     gain = CELLS["gru"].binarizer_gain
     changes = {"width": preset.width, "learning_rate": preset.codec_rate, "loss": "log_l2", "binarizer_gain": gain}
-    return _several_passes(cell, 16, **changes)
+    return _several_passes(preset, cell, 16, **changes)
 
 
 def _way(theirs):
@@ -171,7 +190,7 @@ _ALL = (
         question="What does each further pass buy, with each cell?",
         notebook="07_rate_distortion",
         varies=("cell", "iterations"),
-        settings=lambda p: [_several_passes(cell, n) for cell in ("lstm", "gru") for n in (1, 2, 4, 8)],
+        settings=lambda p: [_several_passes(p, cell, n) for cell in p.cells for n in p.pass_counts],
         presets={"excerpt": THREE_SEEDS},
         figures=("rate",),
     ),
@@ -189,7 +208,7 @@ _ALL = (
         notebook="07_rate_distortion",
         varies=("cell", "reconstruction"),
         settings=lambda p: [
-            _several_passes(cell, 8, epochs=1, reconstruction=rule)
+            _several_passes(p, cell, 8, epochs=1, reconstruction=rule)
             for cell in CELLS
             for rule in ("additive", "one_shot", "residual_scaling")
         ],
@@ -201,7 +220,7 @@ _ALL = (
         question="What does an LSTM of several passes gain by a GRU's first weights?",
         notebook="07_rate_distortion",
         varies=("cell", "binarizer_gain"),
-        settings=lambda p: [_several_passes("lstm", 8, epochs=1, binarizer_gain=CELLS["gru"].binarizer_gain)],
+        settings=lambda p: [_several_passes(p, "lstm", 8, epochs=1, binarizer_gain=CELLS["gru"].binarizer_gain)],
         presets={"codec": THREE_SEEDS},
     ),
     Study(
@@ -209,7 +228,7 @@ _ALL = (
         question="What does hidden-state priming bring (Johnston et al. 2018)?",
         notebook="07_rate_distortion",
         varies=("cell", "priming"),
-        settings=lambda p: [_several_passes(cell, 8, epochs=1, priming=3) for cell in ("lstm", "gru")],
+        settings=lambda p: [_several_passes(p, cell, 8, epochs=1, priming=3) for cell in ("lstm", "gru")],
         presets={"codec": THREE_SEEDS},
     ),
     Study(
@@ -218,7 +237,7 @@ _ALL = (
         notebook="07_rate_distortion",
         varies=("activation", "learning_rate", "loss"),
         settings=lambda p: [
-            _several_passes("gru", 4, epochs=1, activation=activation, learning_rate=rate, loss=loss)
+            _several_passes(p, "gru", 4, epochs=1, activation=activation, learning_rate=rate, loss=loss)
             for activation, rate, loss in (
                 ("linear", 0.0005, "l1"),
                 ("linear", SEVERAL_PASSES_RATE, "l1"),
@@ -236,7 +255,7 @@ _ALL = (
         notebook="09_uses",
         varies=("data",),
         settings=lambda p: [
-            _several_passes("gru", 4, data=f"cifar10:{part}", train_size=PART_SIZE, epochs=12)
+            _several_passes(p, "gru", 4, data=f"cifar10:{part}", train_size=PART_SIZE, epochs=p.asked.get("epochs", 12))
             for part in ("everything", "vehicles", "largest_png", "smallest_png")
         ],
         presets={"codec": THREE_SEEDS},
@@ -270,7 +289,7 @@ _ALL = (
         question="How does the peak learning rate shape training, over the report's range?",
         notebook="10_learning_rate_study",
         varies=("learning_rate",),
-        settings=lambda p: [{"learning_rate": rate} for rate in (0.001, 0.002, 0.005, 0.01)],
+        settings=lambda p: [{"learning_rate": rate} for rate in p.learning_rates],
         presets={"excerpt": THREE_SEEDS},
         figures=("ends",),
     ),
@@ -278,6 +297,12 @@ _ALL = (
 STUDIES = {study.name: study for study in _ALL}
 
 
+def has_the_reports(preset_name: str) -> bool:
+    """Whether a preset has the three studies that the claims and the paper are about."""
+    return {"batch_size", "train_size", "loss"} <= {study.name for study in of_preset(preset_name)}
+
+
 def of_preset(preset_name: str) -> list[Study]:
-    """The studies that a preset has, in order."""
-    return [study for study in STUDIES.values() if preset_name in study.presets]
+    """The studies that a preset, or a grid of one's own, has, in order."""
+    p = preset(preset_name)
+    return [study for study in STUDIES.values() if study.seeds(p)]

@@ -11,7 +11,6 @@ import papermill
 from traitlets.config import Config
 
 from study.experiments import studies, tables
-from study.experiments.presets import preset as preset_of
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
@@ -25,7 +24,7 @@ def names(preset: str | None = None) -> list[str]:
     if preset is None:
         return known
     shown = {study.notebook for study in studies.of_preset(preset)}
-    if preset_of(preset).batch_sizes:
+    if studies.has_the_reports(preset):
         shown |= {"02_model_build", *OF_THE_REPORT}
     return [name for name in known if name in shown]
 

@@ -47,6 +47,11 @@ def tables(preset: str) -> Path:
     return output() / "results" / preset
 
 
+def own_grid(name: str) -> Path:
+    """What says which runs a grid of one's own has."""
+    return tables(name) / "grid.json"
+
+
 def published_tables(preset: str) -> Path:
     """The repository's own tables, wherever output goes."""
     return ROOT / "results" / preset
