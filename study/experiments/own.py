@@ -89,7 +89,7 @@ def planned(preset_name: str, study: str, *others: str, name: str | None = None,
     if not own and name in (None, preset_name):
         chosen = {PARAMETERS[key][0]: list(values) for key, values in wanted.items() if PARAMETERS[key][2]}
         return preset_name, runs.plan(preset_name, study, *others, **chosen)
-    name = name or _name(p, own)
+    name = _name(p, own) if name is None else name
     _check_name(name)
     whole = {**p.asked, **_fitted(p, own)}
     made = changed(p.base or p.name, name, (study,), whole)

@@ -195,7 +195,8 @@ def changed(base: str, name: str, studies: tuple[str, ...], asked: Mapping[str, 
     if "passes" in changes:
         changes["iterations"] = changes.pop("passes")
     if "cell" in changes:
-        cell = CELLS[changes["cell"]]
+        if (cell := CELLS.get(changes["cell"])) is None:
+            raise StudyError(f"cell={changes['cell']!r} is not known; choose one of {', '.join(CELLS)}.")
         changes |= {"binarizer_gain": cell.binarizer_gain, "output_gain": cell.output_gain}
     return replace(
         p,
