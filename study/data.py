@@ -5,7 +5,7 @@ Images stay uint8 until a batch is made of them. Subsets, rotations and flips ar
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +15,12 @@ import numpy as np
 from PIL import Image
 
 from study import cifar
+from study.ground import data_sets, folders
 from study.ground import images as pictures
 from study.ground.errors import StudyError
+from study.ground.images import SIDE, random_crops, tiles
 from study.ground.recipe import PART_SIZE
 
-SIDE = 32  # pixels on a side of every training and validation image
 ORDER_SEED = 0  # of the one fixed order of a data set's images; not a run's seed
 SET_ASIDE = 1453  # of the excerpt's training images, to choose the recipe by
 CIFAR_10_TEST = 1017  # of the excerpt's validation images, the first, are of CIFAR-10
@@ -32,7 +33,6 @@ TRAIN_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 VALIDATION_PHOTOGRAPHS = ("motorcycle_left.png",)
 
 VEHICLES = (0, 1, 8, 9)  # classes of CIFAR-10: airplane, automobile, ship, truck
-PARTS = ("everything", "vehicles", "largest_png", "smallest_png")  # of CIFAR-10's excerpt, see `_part`
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +76,20 @@ def load(name: str) -> DataSet:
     - `cifar_all`: CIFAR-10 and CIFAR-100, 100,000 + 20,000 images
     - `codec`: the training images of `excerpt` and three times as many crops of `halved_photographs`; the validation
       images of `excerpt`
-    - `cifar10:PART`: one of PARTS of the excerpt's CIFAR-10
-    - `folder:PATH`: tiles of the images in a folder and the folders below it
+    - `cifar10:PART`: one of `data_sets.PARTS` of the excerpt's CIFAR-10
+    - `folder:PATH`: tiles of the pictures in a folder and the folders below it (`study.ground.folders`)
 
     CIFAR comes from the folder named in the environment variable CIFAR_DIR, else from Keras' download and cache. Raises
     `StudyError` for an unknown name, for data that are missing or not what they should be, and for a failed download.
     """
-    return _load(name, os.environ.get("CIFAR_DIR"), os.environ.get("PHOTOS_DIR"))
+    return _load(data_sets.absolute(name), os.environ.get("CIFAR_DIR"), os.environ.get("PHOTOS_DIR"))
 
 
 @lru_cache(maxsize=4)
 def _load(name: str, *_folders: str | None) -> DataSet:  # the folders are here to be part of the cache's key
+    data_sets.check(name)
     kind, _, detail = name.partition(":")
-    if kind not in (READERS_BY_DETAIL if detail else READERS):
-        known = [*READERS, *(f"{kind}:{what}" for kind, what in zip(READERS_BY_DETAIL, ("PART", "PATH"), strict=True))]
-        raise StudyError(f"data={name!r} is not a data set; choose one of {', '.join(known)}.")
-    train, validation, source = READERS_BY_DETAIL[kind](detail) if detail else READERS[kind]()
+    train, validation, source = READERS[kind](detail) if detail else READERS[kind]()
     for images in (train, validation):
         images.flags.writeable = False  # the cache hands the same arrays to everyone
     return DataSet(name, train, validation, source)
@@ -138,8 +136,6 @@ def _part(part):
     "everything" is drawn at random, the same for all runs; "largest_png" has the images of the largest PNG files, as
     Toderici et al. (2017, sec. 4) train on the tiles that PNG compresses worst.
     """
-    if part not in PARTS:
-        raise StudyError(f"data='cifar10:{part}' is not known; choose one of {', '.join(PARTS)} after the colon.")
     (images, labels), (validation, _) = cifar.read_labelled_excerpt()
     order = np.random.default_rng(0).permutation(len(images))
     if part == "vehicles":
@@ -152,51 +148,25 @@ def _part(part):
 
 
 def _folder(path):
-    train, validation = _folder_tiles(Path(path).expanduser())
-    return train, validation, f"tiles of the images in {path}; validation is the last tenth of its files by name"
+    return *folders.read(Path(path)), f"tiles of the pictures in {path}; validation is the last tenth of them by name"
 
 
-READERS = {
+READERS: dict[str, Callable[..., tuple]] = {
     "photographs": _photographs,
     "excerpt": _excerpt,
     "recipe": _recipe,
     "cifar": _cifar,
     "cifar_all": _cifar_all,
     "codec": _codec,
+    "cifar10": _part,
+    "folder": _folder,
 }
-READERS_BY_DETAIL = {"cifar10": _part, "folder": _folder}
 
 
 def are_vehicles() -> np.ndarray:
     """Which of the validation images of `cifar10:PART` show vehicles: bool (m,)."""
     _, (_, labels) = cifar.read_labelled_excerpt()
     return np.isin(labels, VEHICLES)
-
-
-def tiles(photograph: np.ndarray, stride: int) -> np.ndarray:
-    """All whole 32x32 tiles whose corners are `stride` pixels apart, row by row: uint8 (n, 32, 32, 3)."""
-    windows = np.lib.stride_tricks.sliding_window_view(photograph, (SIDE, SIDE), axis=(0, 1))
-    return np.moveaxis(windows[::stride, ::stride], 2, -1).reshape(-1, SIDE, SIDE, 3)
-
-
-def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed: int) -> np.ndarray:
-    """Square crops from photographs drawn at random, uint8 (count, size, size, 3), the same for one seed.
-
-    Raises `StudyError` where a photograph is smaller than a crop.
-    """
-    smallest = min((side for photograph in photographs for side in photograph.shape[:2]), default=0)
-    if smallest < size:
-        raise StudyError(
-            f"size={size} does not fit into {len(photographs)} photographs whose shortest side is {smallest} "
-            "pixels; choose smaller crops or larger photographs"
-        )
-    rng = np.random.default_rng(seed)
-    crops = np.empty((count, size, size, 3), np.uint8)
-    for crop in crops:
-        photograph = photographs[int(rng.integers(len(photographs)))]
-        top, left = (rng.integers(side - size + 1) for side in photograph.shape[:2])
-        crop[...] = photograph[top : top + size, left : left + size]
-    return crops
 
 
 def halved_photographs() -> list[np.ndarray]:
@@ -220,21 +190,6 @@ def shipped(name: str) -> Path:
 
     # Read in place: skimage.data's own functions may try to download what a release leaves out.
     return Path(skimage.data.__file__).parent / name
-
-
-def _folder_tiles(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    paths = pictures.image_files(folder)
-    if len(paths) < 2:
-        raise StudyError(f"{folder} holds one image; it takes two, as one is set aside for validation")
-    parts = []
-    for path in paths:
-        image = pictures.read_pixels(path)
-        if min(image.shape[:2]) < SIDE:
-            height, width = image.shape[:2]
-            raise StudyError(f"{path} is {width}x{height} pixels, under {SIDE} on a side; remove it")
-        parts.append(tiles(image, SIDE))
-    first = len(parts) - max(1, len(parts) // 10)
-    return np.concatenate(parts[:first]), np.concatenate(parts[first:])
 
 
 def fixed_order(n: int) -> np.ndarray:

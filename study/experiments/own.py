@@ -15,11 +15,10 @@ from filelock import FileLock
 
 from study.architecture import CELLS, MAX_ITERATIONS
 from study.experiments import runs
-from study.experiments.images import numbers
 from study.experiments.presets import PRESETS, Preset, changed, preset
 from study.experiments.runs import Run
 from study.experiments.studies import STUDIES, Study
-from study.ground import atomic, paths
+from study.ground import atomic, data_sets, paths
 from study.ground.errors import StudyError
 from study.ground.recipe import LOSSES
 
@@ -47,7 +46,7 @@ PARAMETERS: dict[str, tuple[str, Callable[[str], Any], bool]] = {
     "cells": ("cell", str, True),
     "pass_counts": ("iterations", _whole, True),
     "seeds": ("seed", _whole, True),
-    "data": ("data", str, False),
+    "data": ("data", data_sets.absolute, False),
     "width": ("width", _number, False),
     "epochs": ("epochs", _whole, False),
     "batch_size": ("batch_size", _whole, False),
@@ -63,6 +62,7 @@ FORMS = {
     (_number, False): "a number such as 0.002 or 3/32",
     (_number, True): "a list of numbers such as [0.002, 0.004]",
     (str, False): "a name",
+    (data_sets.absolute, False): "the name of a data set",
     (str, True): "a list of names",
 }
 
@@ -142,7 +142,7 @@ def _fitted(p: Preset, own: dict) -> dict:
     """With training sets of the size of other data, unless sizes are asked for: all of it; half, all and double."""
     if "data" not in own:
         return own
-    n, _ = numbers(own["data"])
+    n, _ = data_sets.image_numbers(own["data"])
     return {"train_size": n, "train_sizes": [max(1, n // 2), n, 2 * n]} | own
 
 
@@ -168,7 +168,7 @@ def _check_name(name):
 
 def check(run: Run) -> None:
     """Raises `StudyError` where a run cannot be trained, before anything is read or written for it."""
-    n, _ = numbers(run.data)
+    n, _ = data_sets.image_numbers(run.data)
     for name, value, works, remedy in (
         ("width", run.width, run.width > 0 and (32 * run.width) % 1 == 0, "a multiple of 1/32, such as 3/32"),
         ("epochs", run.epochs, run.epochs >= 1, "1 or more"),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from study.experiments.presets import Preset, preset
 from study.experiments.studies import STUDIES, Study
-from study.ground import atomic, paths, recipe
+from study.ground import atomic, data_sets, paths, recipe
 from study.ground.errors import StudyError
 
 FINISHED = ("done", "collapsed", "diverged")
@@ -50,6 +50,7 @@ class Run:
     precision: str = "float32"  # Keras' policy
 
     def __post_init__(self):
+        object.__setattr__(self, "data", data_sets.absolute(self.data))
         for field in fields(self):
             if field.type is float:  # 300 is 300.0, in the id too
                 object.__setattr__(self, field.name, float(getattr(self, field.name)))

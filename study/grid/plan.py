@@ -10,37 +10,21 @@ from study.architecture import multiplications, parameters
 from study.experiments import runs
 from study.experiments.studies import STUDIES
 from study.ground import paths
-from study.ground.errors import StudyError
+from study.ground.data_sets import image_numbers
 from study.ground.recipe import SCORED_TRAINING
 
 # NVIDIA's data sheet of the T4, operations a second, and the share of it that training is assumed to reach: nobody has
 # measured it yet. In float16 it is less, as the rest of a step does not get faster with its products.
 T4 = {"float32": (8.1e12, 0.40), "mixed_float16": (65e12, 0.20)}
-# Validation images by data. After each epoch they go forwards once, and as many training images or SCORED_TRAINING.
-VALIDATION = {
-    "photographs": 345,
-    "excerpt": 1_933,
-    "codec": 1_933,
-    "recipe": 1_453,
-    "cifar": 19_977,
-    "cifar_all": 20_000,
-    "cifar10": 1_017,
-}
 FLOAT = 4  # bytes
 ROW = 100  # bytes of a line of history.csv or images.csv, about
-
-
-def _validation(run):
-    kind = run.data.partition(":")[0]
-    if kind not in VALIDATION:
-        raise StudyError(f"data={run.data!r}: how many validation images it has is not known before it is read.")
-    return VALIDATION[kind]
 
 
 def operations(run: runs.Run) -> float:
     """Of training and scoring: two a multiplication, and a training step takes three times those of going forwards."""
     first, later = multiplications(run.cell, run.width)
-    scored = (_validation(run) + min(_validation(run), SCORED_TRAINING)) * run.epochs
+    _, validation = image_numbers(run.data)
+    scored = (validation + min(validation, SCORED_TRAINING)) * run.epochs  # both sides, after each epoch
     later_turns = run.iterations - 1 + run.priming
     return 2 * (3 * run.images_seen + scored) * (first + later_turns * later)
 
@@ -48,7 +32,8 @@ def operations(run: runs.Run) -> float:
 def folder_bytes(run: runs.Run) -> tuple[int, int]:
     """Of a run's folder when it is finished, and of the checkpoint that it also has while it trains, about."""
     everything, trained = parameters(run.cell, run.width, run.iterations + run.priming, run.reconstruction)
-    tables = ROW * run.iterations * (2 * run.epochs + _validation(run))
+    _, validation = image_numbers(run.data)
+    tables = ROW * run.iterations * (2 * run.epochs + validation)
     return FLOAT * everything + tables, FLOAT * (everything + 2 * trained)  # Adam keeps two figures a weight
 
 

@@ -1,6 +1,5 @@
 """Files that are written whole or not at all."""
 
-import io
 import os
 import tempfile
 from contextlib import contextmanager
@@ -46,6 +45,5 @@ def _mode(path):
 
 def write_arrays(path: Path, arrays: dict, compressed: bool = False) -> None:
     """Writes arrays by name as an .npz without pickles. Compression takes longer than a GPU's epoch."""
-    content = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(content, **arrays)
-    write(path, content.getvalue())
+    with whole(path) as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)

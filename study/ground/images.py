@@ -1,8 +1,9 @@
-"""Pictures in files: read as they are to be seen, written without loss; and as PNG text for tables."""
+"""Pictures in files: read as they are to be seen, written without loss; as PNG text for tables; cut into squares."""
 
 import base64
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 from study.ground import atomic
 from study.ground.errors import StudyError
 
+SIDE = 32  # pixels on a side of every training and validation image
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LOSSLESS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".webp": "WEBP"}
 BASE_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}  # of Pillow, without transparency; else RGB
@@ -88,6 +90,32 @@ def to_text(image: np.ndarray) -> str:
 def from_text(text: str) -> np.ndarray:
     """The inverse of `to_text`."""
     return decode(base64.b64decode(text))
+
+
+def tiles(photograph: np.ndarray, stride: int) -> np.ndarray:
+    """All whole 32x32 tiles whose corners are `stride` pixels apart, row by row: uint8 (n, 32, 32, 3)."""
+    windows = np.lib.stride_tricks.sliding_window_view(photograph, (SIDE, SIDE), axis=(0, 1))
+    return np.moveaxis(windows[::stride, ::stride], 2, -1).reshape(-1, SIDE, SIDE, 3)
+
+
+def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed: int) -> np.ndarray:
+    """Square crops from photographs drawn at random, uint8 (count, size, size, 3), the same for one seed.
+
+    Raises `StudyError` where a photograph is smaller than a crop.
+    """
+    smallest = min((side for photograph in photographs for side in photograph.shape[:2]), default=0)
+    if smallest < size:
+        raise StudyError(
+            f"size={size} does not fit into {len(photographs)} photographs whose shortest side is {smallest} "
+            "pixels; choose smaller crops or larger photographs"
+        )
+    rng = np.random.default_rng(seed)
+    crops = np.empty((count, size, size, 3), np.uint8)
+    for crop in crops:
+        photograph = photographs[int(rng.integers(len(photographs)))]
+        top, left = (rng.integers(side - size + 1) for side in photograph.shape[:2])
+        crop[...] = photograph[top : top + size, left : left + size]
+    return crops
 
 
 def _read(path, use):

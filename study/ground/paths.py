@@ -61,6 +61,11 @@ def runs() -> Path:
     return output() / "results" / "runs"
 
 
+def tile_cache() -> Path:
+    """Where the tiles of folders of pictures are kept, a file each; it may be deleted."""
+    return output() / "results" / "cache"
+
+
 def executed_notebooks(preset: str) -> Path:
     return runs() / "notebooks" / preset
 

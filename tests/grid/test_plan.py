@@ -1,6 +1,5 @@
 """What a preset would take: counted without Keras, and held against the network, its data and what was published."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from study import architecture, data, training
+from study import architecture, training
 from study.experiments import runs
 from study.experiments.presets import PRESETS
 from study.grid import plan
@@ -78,19 +77,16 @@ def test_memory_is_that_of_the_engine_the_weights_and_the_maps(preset):
             assert plan.memory_mb(replace(run, **more)) > plan.memory_mb(run)
 
 
-@pytest.mark.parametrize("name", ["photographs", "excerpt", "recipe", "codec", "cifar10:vehicles"])
-def test_validation_images_are_as_many_as_the_data_have(name, tmp_path, monkeypatch):
-    if name != "photographs" and "CIFAR_DIR" not in os.environ:
-        pytest.skip("needs the CIFAR excerpt")
-    Image.new("RGB", (80, 80)).save(tmp_path / "photo.png")
-    monkeypatch.setenv("PHOTOS_DIR", str(tmp_path))
-    assert len(data.load(name).validation) == plan.VALIDATION[name.partition(":")[0]]
-
-
-def test_data_whose_size_is_not_known_are_refused():
-    run = replace(runs.plan("smoke")[0], data="folder:/photos")
-    with pytest.raises(StudyError, match="data='folder:/photos': how many validation images"):
-        plan.operations(run)
+def test_a_folder_of_pictures_has_a_plan(output):
+    for name in "abc":
+        Image.new("RGB", (64, 96)).save(output / f"{name}.png")
+    run = replace(runs.plan("smoke", "batch_size")[0], data=f"folder:{output}", epochs=2, train_size=12)
+    first, _ = architecture.multiplications("lstm", run.width)
+    # Six tiles of the last picture are scored, and as many of the twelve of the others.
+    assert plan.operations(run) == 2 * first * (3 * 2 * 12 + 2 * (6 + 6))
+    assert plan.folder_bytes(run)[0] - 4 * architecture.parameters("lstm", run.width, 1)[0] == 100 * (2 * 2 + 6)
+    with pytest.raises(StudyError, match="There is no folder /nowhere"):
+        plan.operations(replace(run, data="folder:/nowhere"))
 
 
 def test_operations_count_training_three_times_and_both_scored_splits_once():
