@@ -14,6 +14,7 @@ from study.experiments import studies, tables
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 TABLES = ("history", "runs")  # of the preset's runs
 OF_THE_REPORT = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
 
@@ -65,7 +66,8 @@ def _fingerprint(name, preset):
 def refresh(name: str) -> None:
     """Executes a notebook at its defaults and stores the outputs in it, for those who read it without running it.
 
-    What an engine prints on starting is left out: it is of one machine, and says nothing about the study.
+    What an engine prints on starting is left out: it is of one machine, and says nothing about the study. So are
+    widgets, which only a kernel that runs can show: what stands in their place is kept.
     """
     path = paths.NOTEBOOKS / f"{name}.ipynb"
     with tempfile.TemporaryDirectory() as folder:
@@ -76,6 +78,8 @@ def refresh(name: str) -> None:
         if cell.cell_type == "code":
             cell.execution_count = done.execution_count
             cell.outputs = [output for output in done.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
     atomic.write(path, nbformat.writes(notebook).encode())
 
 

@@ -252,6 +252,32 @@ def test_a_checked_cell_carries_its_output(name):
 OF_CODECS = {"kodak", "rates", "targets", "photograph", "cells", "parts", "part_differences", "use"}
 
 
+# A value that no preset has, for each notebook: as small as it can be, so that it takes seconds to train.
+TINY = {"width": "1/32", "epochs": 1, "train_size": 40, "seeds": [5]}
+OUTSIDE = {
+    "01_data_preparation": {"train_sizes": "[300]"},
+    "03_batch_size_study": TINY | {"batch_sizes": "20"},
+    "04_train_size_study": {**TINY, "train_size": None, "train_sizes": [40, 48]},
+    "05_qualitative_samples": {**TINY, "seeds": None, "seed": 5, "batch_size": 20},
+    "06_loss_study": TINY | {"losses": ["log_l2"]},
+    "07_rate_distortion": TINY | {"pass_counts": [2], "cells": ["gru"]},
+    "10_learning_rate_study": TINY | {"learning_rates": [0.003]},
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_notebook_answers_for_values_that_no_preset_has(name, output):
+    known = notebooks.parameters(name)
+    settings = {key: value for key, value in OUTSIDE[name].items() if key in known and value is not None}
+    assert len(settings) >= len(OUTSIDE[name]) - 2
+    done = output / "out.ipynb"
+    notebooks.execute(name, done, settings)
+    answers = [cell for cell in nbformat.read(done, 4).cells if "answers." in cell.source and cell.outputs]
+    assert all("text/markdown" in cell.outputs[-1].data for cell in answers) and answers
+    (own,) = output.glob("results/*/grid.json")
+    assert own.parent.name.startswith("smoke-")
+
+
 def test_the_study_at_its_smallest_is_trained_once_and_shown(tmp_path, monkeypatch):
     first = study(tmp_path, "all", "--preset", PRESET, "--cores", 2)
     assert first.returncode == 0, first.stderr[-3000:]
