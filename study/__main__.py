@@ -11,7 +11,7 @@ from pathlib import Path
 
 from study.codec import command_line
 from study.experiments import own, runs, studies, tables
-from study.experiments.presets import DEFAULT, PUBLISHED
+from study.experiments.presets import DEFAULT, PUBLISHED, preset
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
@@ -193,9 +193,11 @@ def ship(options):
     """write the files of weights of the finished runs of the study `codec`, each with its context model"""
     from study.codec import shipping
 
+    # Those of a preset ship with the project; those of a grid of one's own stand beside its tables.
+    folder = paths.tables(options.preset) if preset(options.preset).base else paths.PRETRAINED
     for run in runs.plan(options.preset, "codec"):
         if runs.finished(run):
-            print(shipping.ship(run), flush=True)
+            print(shipping.ship(run, folder / f"{shipping.name(run)}.npz"), flush=True)
 
 
 def check_tables(options):

@@ -70,7 +70,8 @@ def _shipped(preset, cell):
     # Both cells with a GRU's gain: with its own an LSTM of 16 passes does not train.
     gain = CELLS["gru"].binarizer_gain
     changes = {"width": preset.width, "learning_rate": preset.codec_rate, "loss": "log_l2", "binarizer_gain": gain}
-    return _several_passes(preset, cell, 16, **changes)
+    changes |= {name: preset.asked[name] for name in ("learning_rate", "loss") if name in preset.asked}
+    return _several_passes(preset, cell, preset.asked.get("passes", 16), **changes)
 
 
 def _way(theirs):
@@ -199,7 +200,7 @@ _ALL = (
         question="How good are the codecs that ship?",
         notebook="07_rate_distortion",
         varies=("cell", "reconstruction"),
-        settings=lambda p: [_shipped(p, cell) for cell in ("gru", "lstm")],
+        settings=lambda p: [_shipped(p, cell) for cell in ("gru", "lstm") if cell in p.cells],
         presets={"codec": ONE_SEED, "codec-full": ONE_SEED},
     ),
     Study(
