@@ -155,17 +155,31 @@ class Recorder(keras.callbacks.Callback):
         self.checkpoint = run.folder / "checkpoint.npz"
 
     def resume(self, codec):
-        """Takes up the last whole epoch of a run that was cut off, if there is one; else notes where it starts."""
+        """Takes up the last whole epoch of a run that was cut off, if there is one; else notes where it starts.
+
+        Raises:
+            StudyError: the images are others than those that the run began with.
+        """
         self.set_model(codec)
         self.origin = _origin(codec, self.images)
         if self.checkpoint.exists():
             with np.load(self.checkpoint, allow_pickle=False) as arrays:
+                state = json.loads(str(arrays["state"]))
+                self._check_images(state["origin"]["fingerprint"])
                 for i, variable in enumerate(self._variables()):
                     variable.assign(arrays[str(i)])
-                state = json.loads(str(arrays["state"]))
             self.epoch, self.rows, self.origin = state["epoch"], state["rows"], state["origin"]
             self.seconds, self.status = state["seconds"], state["status"]
         runs.write_manifest(self.run, self._facts())
+
+    def _check_images(self, expected):
+        found = self.origin["fingerprint"]
+        if found != expected:
+            raise StudyError(
+                f"The images of data={self.run.data!r} changed since run {self.run.id} began: their fingerprint is "
+                f"{found}, expected {expected}. Put the images of then back, or remove {self.run.folder} to train the "
+                "run from its start on those of now."
+            )
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter() - self.seconds

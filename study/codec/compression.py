@@ -6,12 +6,13 @@ memory stays in bounds; the context model sees the whole map of cells.
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 import keras
 import numpy as np
 
 from study import metrics
-from study.architecture import BPP, MAX_ITERATIONS, STRIDE
+from study.architecture import BPP, STRIDE
 from study.codec import context_model, file_format
 from study.ground.errors import StudyError
 
@@ -31,26 +32,28 @@ class Compressed:
 
 
 def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compressed:
-    """A picture as a file, with as many passes as asked for, 8 if nothing is.
+    """A picture as a file, with as many passes as asked for, 8 or all that the codec has if nothing is.
 
     Args:
         pretrained: a `study.codec.weights.Pretrained`.
         picture: uint8 (h, w, 3).
-        iterations: this many passes, 1 to 16.
-        bpp: as many as fit this many bits a pixel, header and all, above 0 and at most 2; one at least.
+        iterations: this many passes, 1 to as many as the codec was trained with, 16 of those that ship.
+        bpp: as many as fit this many bits a pixel, header and all, above 0 and at most those of all passes, 2 for 16;
+            one pass at least.
         psnr: the fewest that reach this many dB.
 
     Raises:
-        StudyError: a picture without pixels or with too many; a wish that is out of range or that 16 passes do not
+        StudyError: a picture without pixels or with too many; a wish that is out of range or that all passes do not
             reach; more than one wish.
     """
     height, width, _ = picture.shape
     file_format.check_size(width, height)
-    _check_wish(iterations, bpp, psnr)
+    most = len(pretrained.context.bias)
+    _check_wish(most, iterations, bpp, psnr)
     if bpp is psnr is None:
-        iterations = iterations or ITERATIONS
+        iterations = iterations or min(ITERATIONS, most)
     codes, earlier, result = [], [], None
-    for bits, reconstruction in passes(pretrained.codec, picture):
+    for bits, reconstruction in islice(passes(pretrained.codec, picture), most):
         codes.append(context_model.encode_pass(pretrained.context, bits, earlier))
         earlier.append(bits)
         file = file_format.write(file_format.Header(pretrained.id, width, height, len(codes)), codes, earlier)
@@ -61,7 +64,7 @@ def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compr
         if len(codes) == iterations or (psnr and result.psnr >= psnr):
             break
     if psnr and result.psnr < psnr:
-        raise StudyError(f"--psnr {psnr:g}: {MAX_ITERATIONS} passes reach {result.psnr:.2f} dB; ask for less.")
+        raise StudyError(f"--psnr {psnr:g}: {most} passes reach {result.psnr:.2f} dB; ask for less.")
     return result
 
 
@@ -100,17 +103,15 @@ def decode_bits(context, header, parts):
     return bits
 
 
-def _check_wish(iterations, bpp, psnr):
+def _check_wish(most, iterations, bpp, psnr):
     if sum(wish is not None for wish in (iterations, bpp, psnr)) > 1:
         raise StudyError(
             "Name one of --iterations, --bpp and --psnr, not several: each decides how many passes there are."
         )
-    highest = MAX_ITERATIONS * BPP
-    for name, wish, top in (("iterations", iterations, MAX_ITERATIONS), ("bpp", bpp, highest), ("psnr", psnr, 100)):
+    highest = most * BPP
+    for name, wish, top in (("iterations", iterations, most), ("bpp", bpp, highest), ("psnr", psnr, 100)):
         if wish is not None and not 0 < wish <= top:
-            raise StudyError(
-                f"--{name} {wish:g}: {MAX_ITERATIONS} passes are {highest:g} bpp; ask for 0 < {name} <= {top:g}."
-            )
+            raise StudyError(f"--{name} {wish:g}: {most} passes are {highest:g} bpp; ask for 0 < {name} <= {top:g}.")
 
 
 def passes(codec, picture):

@@ -73,6 +73,10 @@ class CodeBatches(keras.utils.PyDataset):
         super().__init__(workers=1)
         self.groups, self.rng = groups, np.random.default_rng(seed)
         self.on_epoch_end()
+        # Keras takes the shape of all batches from the first two, so these must differ where groups do.
+        others = [i for i, (group, _) in enumerate(self.batches) if group != self.batches[0][0]]
+        if others:
+            self.batches[1], self.batches[others[0]] = self.batches[others[0]], self.batches[1]
 
     def __len__(self):
         return len(self.batches)
@@ -85,7 +89,7 @@ class CodeBatches(keras.utils.PyDataset):
     def on_epoch_end(self):
         self.batches = []
         for i, group in enumerate(self.groups):
-            size = max(1, CELLS // (group.shape[1] * group.shape[2]))
+            size = min(len(group), max(1, CELLS // (group.shape[1] * group.shape[2])))
             order = self.rng.permutation(len(group))[: len(group) // size * size]
             self.batches += [(i, part) for part in order.reshape(-1, size)]
         self.rng.shuffle(self.batches)

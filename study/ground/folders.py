@@ -118,16 +118,16 @@ def _pieces(folder: Path, files: list[Path], cut: Callable[[np.ndarray], np.ndar
         )
         notes.append(f"{len(small)} of {len(files)} pictures {verbs.format(SIDE)} skipped: {_listed(small)}.")
     if unreadable:
-        verb = "was" if len(unreadable) == 1 else "were"
+        were = "was" if len(unreadable) == 1 else "were"
         first = next(iter(unreadable.values()))
         notes.append(
-            f"{len(unreadable)} of {len(files)} files could not be read as pictures and {verb} skipped: "
+            f"{len(unreadable)} of {len(files)} files could not be read as pictures and {were} skipped: "
             f"{_listed(list(unreadable))}. The first: {first}."
         )
     if len(parts) < 2:
         raise StudyError(
-            f"{folder} has {len(parts)} pictures that can be used; expected at least 2, as one is set aside for "
-            f"validation. Add pictures of at least {SIDE}x{SIDE} pixels. {' '.join(notes)}".rstrip()
+            f"{folder} has {'one picture' if parts else 'no picture'} that can be used; expected at least two, as one "
+            f"is set aside for validation. Add pictures of at least {SIDE}x{SIDE} pixels. {' '.join(notes)}".rstrip()
         )
     return parts, notes
 

@@ -15,6 +15,11 @@ from study.ground.errors import StudyError
 SIDE = 32  # pixels on a side of every training and validation image
 IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LOSSLESS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".webp": "WEBP"}
+# What Pillow raises for a damaged picture; ValueError and RuntimeError come from the decoders of PNG, PPM and AVIF.
+BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, RuntimeError),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 BASE_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}  # of Pillow, without transparency; else RGB
 
 
@@ -129,7 +134,9 @@ def _read(path, use):
             if image.mode.startswith(("I", "F")):  # Pillow would clip these to 255 without a word
                 raise StudyError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
             return use(image)
-    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except StudyError:
+        raise
+    except BROKEN as error:
         raise StudyError(f"{path} does not decode as an image ({error}); repair or remove it") from error
 
 

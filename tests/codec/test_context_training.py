@@ -43,6 +43,24 @@ def test_sizes_are_those_of_the_entropy(model):
         assert 0.97 * ideal < bits_a_cell < 1.05 * ideal + 0.25 + 0.8
 
 
+def test_few_images_are_one_batch_of_their_own():
+    """As of a small folder of pictures: fewer than fill a batch must not be left out."""
+    few, many = np.zeros((3, 2, 2, 96), np.int8), np.ones((500, 2, 2, 96), np.int8)
+    batches = context_training.CodeBatches([few, many], seed=0)
+    sizes = sorted((group, len(part)) for group, part in batches.batches)
+    assert sizes == [(0, 3), (1, 256)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_first_two_batches_are_of_both_groups(seed):
+    """From them Keras takes the shape of all, and refuses others: one group of a hundred batches, one of two."""
+    groups = [np.zeros((25_600, 2, 2, 96), np.int8), np.ones((128, 4, 4, 96), np.int8)]
+    batches = context_training.CodeBatches(groups, seed)
+    assert {group for group, _ in batches.batches[:2]} == {0, 1} and len(batches) == 102
+    shown = [image for group, part in batches.batches for image in part if group == 0]
+    assert sorted(shown) == list(range(25_600))
+
+
 def test_what_was_trained_decodes(model):
     code = made_to_measure(1, 3)[0]
     coded = context_model.encode_pass(model, code[1], [code[0]])

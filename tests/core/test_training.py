@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from study import data, evaluation, training
 from study.experiments import check, runs, tables
@@ -135,20 +136,69 @@ class Interrupt(Exception):
     pass
 
 
-def test_the_commit_is_that_of_the_start(run, monkeypatch):
-    """Whatever HEAD is in the end, and when a run that was cut off is taken up again."""
-    run, log = replace(run, epochs=3), runs.log
-    commits = iter(["start"])
-    monkeypatch.setattr(runs, "commit", lambda: next(commits, "moved"))
+def interrupt(monkeypatch, run, epoch):
+    """Trains a run up to the end of an epoch, where it is cut off."""
+    log = runs.log
 
-    def interrupted(run, line):
-        log(run, line)
-        if "epoch 2/3" in line:
+    def interrupted(logged, line):
+        log(logged, line)
+        if f"epoch {epoch}/" in line:
             raise Interrupt
 
     with monkeypatch.context() as patch, pytest.raises(Interrupt):
         patch.setattr(runs, "log", interrupted)
         training.train(run)
+
+
+def test_a_run_whose_pictures_changed_is_not_gone_on_with(run, monkeypatch, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(3):
+        pixels = np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(pictures / f"{i}.png")
+    run = replace(run, data=f"folder:{pictures}", train_size=8, width=1 / 32, epochs=2)
+    interrupt(monkeypatch, run, epoch=1)
+    began = runs.read_manifest(run)["fingerprint"]
+    assert began == data.load(run.data).fingerprint()
+
+    def files():
+        return {path.name: path.read_bytes() for path in run.folder.iterdir()}
+
+    before = files()
+    first = (pictures / "0.png").read_bytes()
+    Image.new("RGB", (64, 64)).save(pictures / "0.png")
+    data._load.cache_clear()
+    found = data.load(run.data).fingerprint()
+    with pytest.raises(StudyError) as error:
+        training.train(run)
+    assert str(error.value) == (
+        f"The images of data={run.data!r} changed since run {run.id} began: their fingerprint is {found}, expected "
+        f"{began}. Put the images of then back, or remove {run.folder} to train the run from its start on those of now."
+    )
+    assert files() == before
+    (pictures / "0.png").write_bytes(first)  # with another date: what counts is the pixels
+    data._load.cache_clear()
+    training.train(run)
+    assert runs.finished(run) and runs.read_manifest(run)["fingerprint"] == began
+    data._load.cache_clear()
+
+
+def test_no_data_set_may_change_under_a_run(run, monkeypatch):
+    run = replace(run, epochs=2)
+    interrupt(monkeypatch, run, epoch=1)
+    photographs = data.load("photographs")
+    other = replace(photographs, train=photographs.train[::-1])
+    monkeypatch.setattr(data, "load", lambda name: other)
+    with pytest.raises(StudyError, match=f"data='photographs' changed since run {run.id} began"):
+        training.train(run)
+
+
+def test_the_commit_is_that_of_the_start(run, monkeypatch):
+    """Whatever HEAD is in the end, and when a run that was cut off is taken up again."""
+    run = replace(run, epochs=3)
+    commits = iter(["start"])
+    monkeypatch.setattr(runs, "commit", lambda: next(commits, "moved"))
+    interrupt(monkeypatch, run, epoch=2)
     assert runs.commit() == "moved"
     assert runs.read_manifest(run)["commit"] == "start"
     training.train(run)

@@ -74,6 +74,20 @@ def test_an_id_says_what_to_expect_and_is_a_folders_name():
     assert runs.plan("excerpt", "batch_size")[0].id == "excerpt-lstm-ms_ssim-batch-32-images-9453-seed-0-a2b60557"
     odd = replace(runs.plan("smoke")[0], data="folder:/home/Ä B/../pictures of mine, all of them")
     assert odd.id.startswith("folder_home_b_pictur") and set(odd.id) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
+    assert (
+        replace(odd, data=f"folder:{'/some folder' * 300}").id.startswith("folder_some_folder_s-") and len(odd.id) < 100
+    )
+
+
+def test_folders_of_one_name_are_data_of_their_own_however_they_are_named(tmp_path, monkeypatch):
+    run = runs.plan("smoke")[0]
+    one, other = (replace(run, data=f"folder:/home/{name}/pictures") for name in ("her", "him"))
+    assert one.id != other.id
+    monkeypatch.chdir(tmp_path)
+    here = replace(run, data="folder:pictures")  # the grid's jobs run in another folder
+    assert (
+        here.data == f"folder:{tmp_path}/pictures" and here.id == replace(run, data=f"folder:{tmp_path}/pictures/").id
+    )
 
 
 @pytest.mark.parametrize("preset", PRESETS)

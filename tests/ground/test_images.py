@@ -126,6 +126,22 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, side, mes
         images.read_picture(path, file_format.check_size)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\x05IHDR\0\0\0\x05\0" + struct.pack(">I", zlib.crc32(b"IHDR\0\0\0\x05\0"))),
+        ("a.ppm", b"P6 5 7 " + b"1" * 20),
+        ("a.avif", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(60)),
+        ("a.gif", b"GIF89a" + bytes(20)),
+        ("a.jpg", b"\xff\xd8\xff\xe0"),
+    ],
+)
+def test_a_damaged_picture_of_any_kind_is_said_to_be_one(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StudyError, match=rf"{name} does not decode as an image \(.*\); repair or remove it"):
+        images.read_picture(tmp_path / name)
+
+
 def test_what_is_no_picture(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(StudyError, match="does not decode"):

@@ -59,7 +59,7 @@ def test_a_folder_that_nobody_names_stays_so_and_output_is_the_repository(tmp_pa
 
 
 def test_what_is_made_goes_below_the_output_and_what_is_published_stays(output):
-    made = [paths.tables("a"), paths.runs(), paths.executed_notebooks("a"), paths.figures("a")]
+    made = [paths.tables("a"), paths.runs(), paths.tile_cache(), paths.executed_notebooks("a"), paths.figures("a")]
     made += [paths.paper("a", published=True), paths.paper("a", published=False)]
     assert all(path.is_relative_to(output) for path in made) and len(set(made)) == len(made)
     assert paths.published_tables("a") == paths.ROOT / "results" / "a"
