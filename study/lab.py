@@ -66,7 +66,7 @@ def look(planned: Sequence[Run], study: str) -> None:
 
     def update(_=None):
         pictures, caption.value = _passes(names[name.value], validation[number.value])
-        shown.value = png(pictures)
+        shown.value, shown.layout.width = png(pictures), f"{pictures.shape[1]}px"
 
     update()
     for choice in (number, name):

@@ -186,7 +186,7 @@ def changed(base: str, name: str, studies: tuple[str, ...], asked: Mapping[str, 
         asked: by name, what `study.experiments.own.PARAMETERS` lists.
     """
     p = preset(base)
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in asked.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in asked.items()}
     if "losses" in values:
         ways = sorted({theirs for _, theirs in p.losses} or {False})
         values["losses"] = tuple((loss, theirs) for theirs in ways for loss in values["losses"])

@@ -104,7 +104,7 @@ def of_studies(p: Preset, studies: list[Study]) -> list[Run]:
     """The runs that studies ask for at a preset, each once."""
     common = {name: getattr(p, name) for name in ("data", "width", "epochs", "batch_size", "train_size", "precision")}
     asked = [
-        Run(**{"seed": seed} | common | p.changes | setting)
+        Run(**{"seed": seed, **common, **p.changes, **setting})
         for study in studies
         if study.seeds(p)
         for setting in study.settings(p)

@@ -26,8 +26,10 @@ OUR_WAY = {
 REPORT_WAY = {"binarizer_gain": 1.0, "schedule": "constant", "warm_up": 0.0, "clip_norm": 0.0, "beta_2": 0.999}
 
 # Names of the losses that `study.losses` has; `residual_n` is the report's at an n set by hand.
-LOSSES = ("ms_ssim", "report", "l1", "l2", "log_l2", "residual", "ssim_weighted")
-LOSSES += tuple(f"residual_{n}" for n in (1, 5, 9, 15))
+LOSSES = (
+    *("ms_ssim", "report", "l1", "l2", "log_l2", "residual", "ssim_weighted"),
+    *(f"residual_{n}" for n in (1, 5, 9, 15)),
+)
 
 SCORED_TRAINING = 2000  # training images that are scored after each epoch, at most: scoring must stay cheap
 COLLAPSE_MARGIN = 0.5  # dB above answering the mean image: a run that ends with less has collapsed
