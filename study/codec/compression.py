@@ -7,12 +7,12 @@ memory stays in bounds; the context model sees the whole map of cells.
 from collections import deque
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from study import metrics
 from study.architecture import BPP, MAX_ITERATIONS, STRIDE
 from study.codec import context_model, file_format
+from study.engine import keras
 from study.ground.errors import StudyError
 
 ITERATIONS = 8  # where nobody says what is wanted

@@ -1,10 +1,10 @@
 """From a finished run of the study `codec` to a file of weights that ships with the project."""
 
-import keras
 import numpy as np
 
 from study import data, training
 from study.codec import context_training, weights
+from study.engine import keras
 from study.ground import paths
 
 TILES = 20_000  # of the training images, whose codes are 2x2 cells

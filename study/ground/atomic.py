@@ -114,3 +114,13 @@ def write_arrays(path: Path, arrays: dict, compressed: bool = False) -> None:
     content = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(content, **arrays)
     write(path, content.getvalue())
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz without pickles, by name. Raises `StudyError` where it is damaged or something else."""
+    content = path.read_bytes()
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # a damaged archive raises almost anything
+        raise StudyError(f"{path} is damaged, or no file of arrays ({type(error).__name__}: {error}).") from error
