@@ -20,7 +20,7 @@ from study.ground import atomic, paths, recipe
 from study.ground.errors import StudyError
 
 FINISHED = ("done", "collapsed", "diverged")
-NO_MANIFEST = (OSError, ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged one may end in
+NO_MANIFEST = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged one may end in
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,16 @@ def finished(run: Run) -> bool:
     return (run.folder / "history.csv").exists() and read_manifest(run).get("status") in FINISHED
 
 
-def read_manifest(run: Run) -> dict:
+def read_manifest(run: Run, folder: Path | None = None) -> dict:
     """What the run's manifest says; nothing where there is none, or one that is damaged or of another run."""
     try:
-        manifest = json.loads((run.folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads(((folder or run.folder) / "manifest.json").read_text(encoding="utf-8"))
         parameters = {name: manifest[name] for name in PARAMETERS}
-        known = manifest["status"] in ("running", *FINISHED) and manifest["epochs_done"] in range(run.epochs + 1)
-    except NO_MANIFEST:
+        status, epochs, seconds = (manifest[name] for name in ("status", "epochs_done", "seconds"))
+    except (FileNotFoundError, *NO_MANIFEST):
         return {}
-    return manifest if known and parameters == asdict(run) and isinstance(manifest.get("seconds"), float | int) else {}
+    sound = status in ("running", *FINISHED) and isinstance(epochs, int) and isinstance(seconds, int | float)
+    return manifest if sound and 0 <= epochs <= run.epochs and parameters == asdict(run) else {}
 
 
 def of_manifest(path: Path) -> Run:

@@ -6,7 +6,6 @@ collecting keeps those rows where the run's folder is not there.
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +73,7 @@ csv.field_size_limit(2**27)  # pictures stand in tables
 
 # By which names a manifest knows the digests of the files that belong to it; older ones have but the history's.
 DIGESTED = {"history": "history.csv", "images": "images.csv", "weights": "weights.npz"}
+SPLITS = ("training", "validation")
 KEYS = ["epoch", "split", "bpp"]  # of the rows of one run, which are in this order
 
 
@@ -125,8 +125,8 @@ def parse(file: Path, words: set[str] = WORDS) -> pd.DataFrame:
         )
         for column in numbers:
             if len(table) and table[column].dtype.kind not in "iuf":
-                number = pd.to_numeric(table[column], errors="coerce")
-                raise ValueError(f"{table[column][number.isna()].iloc[0]!r} in the column {column} is no number")
+                odd = table[column][pd.to_numeric(table[column], errors="coerce").isna()]
+                raise ValueError(f"{[*odd, *table[column]][0]!r} in the column {column} is no number")
     except (ValueError, csv.Error) as error:
         raise StudyError(f"{file} is not as it was written ({' '.join(str(error).split())}). {remedy}.") from error
     return table
@@ -239,11 +239,15 @@ def history_problems(run: runs.Run, epochs_done: int, history: pd.DataFrame) -> 
     for name in IDENTITY:
         if name in history.columns and set(history[name]) != {getattr(run, name)}:
             yield f"{name} is {sorted(set(history[name]))} in history.csv, and {getattr(run, name)!r} by its id"
-    passes = [i / 8 for i in range(1, run.iterations + 1)]
-    expected = pd.MultiIndex.from_product([range(1, int(epochs_done) + 1), ["training", "validation"], passes])
-    rows = pd.MultiIndex.from_frame(history[KEYS])
-    if len(rows) != len(expected) or set(rows) != set(expected):
-        yield f"history.csv has {len(rows)} rows of it, not one each of {len(expected)} epochs, splits and passes"
+    expected = int(epochs_done) * len(SPLITS) * run.iterations
+    rows = set(history[KEYS].itertuples(index=False, name=None))
+    if (
+        not len(history) == len(rows) == expected > 0
+        or not set(history.epoch) <= set(range(1, int(epochs_done) + 1))
+        or not set(history.split) <= set(SPLITS)
+        or not set(history.bpp) <= {i / 8 for i in range(1, run.iterations + 1)}
+    ):
+        yield f"history.csv has {len(history)} rows of it, not one each of {expected} epochs, splits and passes"
 
 
 def _summary(preset):
@@ -265,7 +269,7 @@ def check_folder(run: runs.Run, folder: Path | None = None) -> tuple[dict, pd.Da
     """
     folder = folder or run.folder
     again = "Copy the whole folder once more, or remove it to train the run"
-    manifest = {"machine": ""} | json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = {"machine": ""} | runs.read_manifest(run, folder)
     for name in [name for name in RUNS if name not in ("preset", "run", "studies", "images_a_second")]:
         if not isinstance(manifest.get(name), str if name in WORDS else int | float):
             raise StudyError(f"Run {run.id}: {name} is {manifest.get(name)!r} in {folder}/manifest.json. {again}.")
@@ -278,7 +282,8 @@ def check_folder(run: runs.Run, folder: Path | None = None) -> tuple[dict, pd.Da
                 f"copying one machine's folder over another's, or {path.name} is damaged. {again}."
             )
     history = parse(folder / "history.csv")
-    if lacking := [column for column in HISTORY if column not in {*history.columns, *manifest, "preset"}]:
+    of_rows = [column for column in HISTORY if column not in ("preset", "run", "status", *IDENTITY)]
+    if lacking := [column for column in of_rows if column not in history.columns]:
         raise StudyError(f"Run {run.id}: history.csv in {folder} has no column {lacking[0]}. {again}.")
     if found := list(history_problems(run, manifest["epochs_done"], history)):
         raise StudyError(f"Run {run.id} in {folder}: {found[0]}. {again}.")

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from study import data, evaluation, training
 from study.experiments import check, runs, tables
-from study.ground import atomic, locks
+from study.ground import locks
 from study.ground.errors import StudyError
 from study.ground.recipe import OUR_WAY, REPORT_WAY
 
