@@ -6,10 +6,6 @@ CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || 
 PROFILE ?=
 FRESH  ?=
 
-# TensorFlow greets every process with lines about its build; only warnings and errors are worth a reader's time.
-TF_CPP_MIN_LOG_LEVEL ?= 2
-export TF_CPP_MIN_LOG_LEVEL
-
 STUDY := .venv/bin/python -m study
 PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 

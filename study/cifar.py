@@ -218,7 +218,7 @@ def _leading(file: str, count: int) -> np.ndarray:
 
 def _download(archive: str) -> Path:
     """The folder in Keras' cache that holds this archive's folder, downloaded where it is not there yet."""
-    import keras
+    from study.engine import keras
 
     origin, sha256 = ARCHIVES[archive]
     try:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image
 
 from study import cifar
+from study.engine import keras
 from study.ground import data_sets, folders
 from study.ground import images as pictures
 from study.ground.errors import StudyError

@@ -2,13 +2,13 @@
 
 from functools import cache
 
-import keras
 import numpy as np
 import pandas as pd
 
 from study import metrics
 from study.architecture import BPP
 from study.data import DataSet
+from study.engine import keras
 
 SCORES = ("psnr", "ssim", "ms_ssim", "report_score", "residual_l1")
 SCORE_BATCH = 256  # images at a time

@@ -13,10 +13,9 @@ variables of their own, because the gradient of a slice of one kernel costs as m
 
 from functools import cache
 
-import keras
 import numpy as np
-from keras import ops
 
+from study.engine import keras, ops
 from study.ground.errors import StudyError
 from study.ground.recipe import BINARIZER_GAIN
 

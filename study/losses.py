@@ -7,8 +7,7 @@ Papers are named as in `study.metrics`; Johnston 2018 is arXiv 1703.10114.
 from functools import partial
 from typing import Any
 
-from keras import ops
-
+from study.engine import ops
 from study.ground.errors import StudyError
 from study.metrics import BLOCK, as_floats, as_images, ms_ssim_terms, same_shape, ssim, ssim_block_map
 

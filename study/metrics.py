@@ -13,9 +13,7 @@ Quality Assessment: From Error Visibility to Structural Similarity", 2004. T15, 
 import math
 from typing import Any
 
-import keras
-from keras import ops
-
+from study.engine import keras, ops
 from study.ground.errors import StudyError
 
 K1, K2 = 0.01, 0.03  # W04, sec. III-C

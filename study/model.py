@@ -13,10 +13,8 @@ Weights are shared by all passes; states are carried from one to the next. The b
 from functools import partial
 from itertools import islice
 
-import keras
-from keras import ops
-
 from study.architecture import BITS, CELLS, CODE_CHANNELS, DECODER, ENCODER, FIRST_CHANNELS, MAX_ITERATIONS, STRIDE
+from study.engine import keras, ops
 from study.ground.errors import StudyError
 from study.layers import AssociativeConvLSTM, Binarizer, ConvGRU, ConvLSTM, ResidualConvGRU, ResidualScale
 

@@ -10,17 +10,16 @@ import os
 import platform
 import time
 
-import keras
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from study import data, losses, metrics
+from study.engine import keras
 from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.experiments import runs
 from study.experiments.runs import Run
-from study.ground import atomic
+from study.ground import atomic, locks
 from study.ground.errors import StudyError
 from study.ground.recipe import COLLAPSE_MARGIN, SCORED_TRAINING
 from study.model import Codec, build_codec
@@ -40,21 +39,11 @@ def train(run: Run) -> str:
     images = data.load(run.data)
     steps = epoch_steps(run, _batches(run, images).steps)
     codec = compiled_codec(run, steps)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with _held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
+    with locks.held(run.folder / "lock"):  # a job whose scheduler was killed may still be at it
         if runs.finished(run) and (run.folder / "weights.npz").exists():
             return runs.read_manifest(run)["status"]
+        atomic.sweep(run.folder)
         return _train(run, images, codec, steps)
-
-
-def _held(path):
-    """The lock on a run's folder; says so before it waits for another process."""
-    lock = FileLock(path)
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        print(f"Another process is at work in {path.parent}; waiting for it.", flush=True)
-        return lock.acquire()
 
 
 def _train(run: Run, images: data.DataSet, codec: Codec, steps: int) -> str:
@@ -127,15 +116,42 @@ def trained_codec(run: Run) -> Codec:
             "its weights again, call study.training.train(run)."
         )
     codec = _codec(run)
-    with np.load(path, allow_pickle=False) as arrays:
-        for i, weight in enumerate(codec.weights):
-            weight.assign(arrays[str(i)])
+    try:
+        _assign(codec.weights, atomic.read_arrays(path))
+    except StudyError as error:
+        raise StudyError(f"{error} Remove it and call study.training.train(run) to make it again.") from error
     return codec
+
+
+def _assign(variables, arrays):
+    """Sets variables to numbered arrays; sets none, and raises `StudyError`, where one is missing or does not fit."""
+    for i, variable in enumerate(variables):
+        if str(i) not in arrays or arrays[str(i)].shape != tuple(variable.shape):
+            found = arrays[str(i)].shape if str(i) in arrays else "missing"
+            raise StudyError(f"The array {i} is {found}, and the network's has the shape {tuple(variable.shape)}.")
+    for i, variable in enumerate(variables):
+        variable.assign(arrays[str(i)])
 
 
 def _codec(run: Run) -> Codec:
     names = ("cell", "width", "reconstruction", "activation", "iterations", "binarizer_gain", "output_gain", "priming")
     return build_codec(**{name: getattr(run, name) for name in names}, policy=run.precision, seed=run.seed)
+
+
+STATE = ("epoch", "rows", "origin", "seconds", "status")  # of a recorder, kept in its checkpoint beside the arrays
+
+
+def _state(run, text):
+    """What a run's checkpoint says beside its arrays. Raises `StudyError` where it is not a whole one of this run."""
+    try:
+        state = json.loads(text)
+        whole = set(STATE) <= state.keys() and state.get("run", run.id) == run.id  # older ones name no run
+        whole = whole and len(state["rows"]) == 2 * run.iterations * state["epoch"] and state["epoch"] <= run.epochs
+    except (ValueError, AttributeError, TypeError) as error:
+        raise StudyError(f"its state is no state of a run ({error}).") from error
+    if not whole:
+        raise StudyError(f"it is that of {state.get('run', 'another run')}, or a part of one.")
+    return state
 
 
 class Recorder(keras.callbacks.Callback):
@@ -162,14 +178,19 @@ class Recorder(keras.callbacks.Callback):
         """
         self.set_model(codec)
         self.origin = _origin(codec, self.images)
+        if (self.run.folder / "manifest.json").exists() and not runs.read_manifest(self.run):
+            print(f"{self.run.id}: manifest.json is damaged and is written anew.", flush=True)
         if self.checkpoint.exists():
-            with np.load(self.checkpoint, allow_pickle=False) as arrays:
-                state = json.loads(str(arrays["state"]))
+            try:
+                arrays = atomic.read_arrays(self.checkpoint)
+                state = _state(self.run, str(arrays.get("state")))
+                _assign(self._variables(), arrays)
+            except StudyError as error:
+                print(f"{self.run.id}: the checkpoint cannot be used, so the run starts over: {error}", flush=True)
+            else:
                 self._check_images(state["origin"]["fingerprint"])
-                for i, variable in enumerate(self._variables()):
-                    variable.assign(arrays[str(i)])
-            self.epoch, self.rows, self.origin = state["epoch"], state["rows"], state["origin"]
-            self.seconds, self.status = state["seconds"], state["status"]
+                self.epoch, self.rows, self.origin = state["epoch"], state["rows"], state["origin"]
+                self.seconds, self.status = state["seconds"], state["status"]
         runs.write_manifest(self.run, self._facts())
 
     def _check_images(self, expected):
@@ -228,22 +249,27 @@ class Recorder(keras.callbacks.Callback):
         if self.status != "diverged":
             self.status = _status(psnr, self.mean_image_psnr)
         last, originals = reconstructions[:, -1], self.images.validation / np.float32(255)
-        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g").encode()
+        folder = self.run.folder
+        history = pd.DataFrame(self.rows).to_csv(index=False, float_format="%.6g", na_rep="nan").encode()
+        images = per_image.to_csv(index=False, float_format="%.6g", na_rep="nan").encode()
+        atomic.write_arrays(folder / "weights.npz", _numbered(self.model.weights))
+        atomic.write(folder / "images.csv", images)
         facts = {
             "history": runs.digest(history),
+            "images": runs.digest(images),
+            "weights": runs.digest((folder / "weights.npz").read_bytes()),
             "parameters": self.model.count_params(),
             "colour_spread": float(np.asarray(metrics.colour_spread(last)).mean()),
             "data_colour_spread": float(np.asarray(metrics.colour_spread(originals)).mean()),
             "output_spread": float(last.std(axis=0).mean()),
         }
-        atomic.write_arrays(self.run.folder / "weights.npz", _numbered(self.model.weights))
+        (folder / "history.csv").unlink(missing_ok=True)  # of a run whose weights were lost
         runs.write_manifest(self.run, self._facts() | facts)
-        atomic.write(self.run.folder / "images.csv", per_image.to_csv(index=False, float_format="%.6g").encode())
-        atomic.write(self.run.folder / "history.csv", history)
+        atomic.write(folder / "history.csv", history)
         self.checkpoint.unlink(missing_ok=True)
 
     def _save(self):
-        state = {name: getattr(self, name) for name in ("epoch", "rows", "origin", "seconds", "status")}
+        state = {name: getattr(self, name) for name in STATE} | {"run": self.run.id}
         atomic.write_arrays(self.checkpoint, _numbered(self._variables()) | {"state": np.array(json.dumps(state))})
         runs.write_manifest(self.run, self._facts())
 
@@ -276,7 +302,7 @@ def _origin(codec, images):
     return {
         "fingerprint": images.fingerprint(),
         "backend": backend,
-        "threads": int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1),
+        "threads": _threads(),
         "machine": runs.machine(),
         "device": device(),
         "policy": codec.dtype_policy.name,
@@ -285,6 +311,13 @@ def _origin(codec, images):
         "engine": f"{backend} {__import__('torch' if backend == 'torch' else backend).__version__}",
         "commit": runs.commit(),
     }
+
+
+def _threads():
+    said = os.environ.get("TF_NUM_INTRAOP_THREADS") or str(os.cpu_count() or 1)
+    if not said.isdecimal():
+        raise StudyError(f"TF_NUM_INTRAOP_THREADS={said!r} is no number of threads; set one, or unset it.")
+    return int(said)
 
 
 def device() -> str:

@@ -20,11 +20,20 @@ def finish():
     """Makes a finished run's folder without training: `finish(run, psnr=20.0)`."""
 
     def finish(run, psnr=20.0):
-        facts = dict.fromkeys(set(tables.RUNS) - {"preset", "run", "studies", *runs.PARAMETERS}, 0) | {"status": "done"}
-        facts |= {"epochs_done": run.epochs, "seconds": 60.0}
-        runs.write_manifest(run, facts)
-        row = dict.fromkeys(("epoch", "step", "images_seen", "bpp", *tables.SCORES), 1)
-        rows = pd.DataFrame([row | {"split": split, "psnr": psnr} for split in ("training", "validation")])
-        atomic.write(run.folder / "history.csv", rows.to_csv(index=False).encode())
+        facts = {name: "" if name in tables.WORDS else 0 for name in tables.RUNS if name not in runs.PARAMETERS}
+        facts |= {"status": "done", "epochs_done": run.epochs, "seconds": 60.0}
+        runs.write_manifest(
+            run, {name: value for name, value in facts.items() if name not in ("preset", "run", "studies")}
+        )
+        row = dict.fromkeys(("step", "images_seen", *tables.SCORES), 1)
+        rows = pd.DataFrame(
+            [
+                {"epoch": epoch, "split": split, "bpp": (i + 1) / 8} | row | {"psnr": psnr}
+                for epoch in range(1, run.epochs + 1)
+                for split in ("training", "validation")
+                for i in range(run.iterations)
+            ]
+        )
+        atomic.write(run.folder / "history.csv", rows.to_csv(index=False, na_rep="nan").encode())
 
     return finish

@@ -1,12 +1,12 @@
 """What a codec is good for: the pictures it was trained on or others, and a classifier's eyes (notebook 09)."""
 
-import keras
 import numpy as np
 import pandas as pd
 
 from study import data, metrics
 from study.analysis import rate_distortion
 from study.codec import standard
+from study.engine import keras
 from study.ground import images as pictures
 from study.ground import statistics
 

@@ -9,12 +9,12 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from study import metrics
 from study.codec import compression, context_model, file_format, standard
+from study.engine import keras
 from study.ground import images as pictures
 from study.ground import paths, statistics
 from study.ground.errors import StudyError

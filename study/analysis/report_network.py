@@ -1,7 +1,8 @@
 """The network as the code of Donis & Brown built it, to be measured beside the study's own; nothing here is a codec."""
 
-import keras
-from keras import layers, ops
+from study.engine import keras, ops
+
+layers = keras.layers
 
 
 def report_network(width=1.0, initializer="glorot_uniform"):

@@ -8,12 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import islice
 
-import keras
 import numpy as np
 
 from study import metrics
 from study.architecture import BPP, STRIDE
 from study.codec import context_model, file_format
+from study.engine import keras
 from study.ground.errors import StudyError
 
 ITERATIONS = 8  # where nobody says what is wanted

@@ -4,11 +4,10 @@ They are trained in floats and then rounded to whole numbers; what the rounding 
 because rates are those of files.
 """
 
-import keras
 import numpy as np
-from keras import ops
 
 from study.codec import context_model
+from study.engine import keras, ops
 
 LEARNING_RATE = 0.01
 EPOCHS = 12

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from study import data, training
 from study.codec import context_training, weights
+from study.engine import keras
 from study.ground import data_sets, folders, paths
 from study.ground.errors import StudyError
 from study.ground.images import random_crops

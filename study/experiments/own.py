@@ -11,14 +11,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from filelock import FileLock
-
 from study.architecture import CELLS, MAX_ITERATIONS
 from study.experiments import runs
 from study.experiments.presets import PRESETS, Preset, changed, preset
 from study.experiments.runs import Run
 from study.experiments.studies import STUDIES, Study
-from study.ground import atomic, data_sets, paths
+from study.ground import atomic, data_sets, locks, paths
 from study.ground.errors import StudyError
 from study.ground.recipe import LOSSES
 
@@ -204,8 +202,7 @@ def _write(name, made):
     """Writes `grid.json`, or adds a study to the same grid's."""
     file = paths.own_grid(name)
     file.parent.mkdir(parents=True, exist_ok=True)
-    paths.runs().mkdir(parents=True, exist_ok=True)
-    with FileLock(paths.runs() / f"{name}.grid.lock"):
+    with locks.held(paths.runs() / f"{name}.grid.lock"):
         studies = made.studies
         if file.exists():
             stored = json.loads(file.read_text())

@@ -13,6 +13,7 @@ import subprocess
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from study.experiments.presets import Preset, preset
 from study.experiments.studies import STUDIES, Study
@@ -20,6 +21,7 @@ from study.ground import atomic, data_sets, paths, recipe
 from study.ground.errors import StudyError
 
 FINISHED = ("done", "collapsed", "diverged")
+NO_MANIFEST = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged one may end in
 
 
 @dataclass(frozen=True)
@@ -134,19 +136,31 @@ def find(preset_name: str, run_id: str) -> Run:
 
 def finished(run: Run) -> bool:
     """Whether the run's folder, on this machine, holds a finished run."""
-    return (run.folder / "history.csv").exists() and read_manifest(run)["status"] in FINISHED
+    return (run.folder / "history.csv").exists() and read_manifest(run).get("status") in FINISHED
 
 
-def read_manifest(run: Run) -> dict:
-    return json.loads((run.folder / "manifest.json").read_text())
+def read_manifest(run: Run, folder: Path | None = None) -> dict:
+    """What the run's manifest says; nothing where there is none, or one that is damaged or of another run."""
+    try:
+        manifest = json.loads(((folder or run.folder) / "manifest.json").read_text(encoding="utf-8"))
+        parameters = {name: manifest[name] for name in PARAMETERS}
+        status, epochs, seconds = (manifest[name] for name in ("status", "epochs_done", "seconds"))
+    except (FileNotFoundError, *NO_MANIFEST):
+        return {}
+    sound = status in ("running", *FINISHED) and isinstance(epochs, int) and isinstance(seconds, int | float)
+    return manifest if sound and 0 <= epochs <= run.epochs and parameters == asdict(run) else {}
 
 
 def of_manifest(path: Path) -> Run:
     """The run whose manifest this is. Raises `StudyError` where it has not all the parameters of a run."""
     try:
-        manifest = json.loads(path.read_text())
-        return Run(**{name: manifest[name] for name in PARAMETERS})
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found = {name: manifest[name] for name in PARAMETERS}
+        kinds: dict[str, Any] = {field.name: (int, float) if field.type is float else field.type for field in fields(Run)}
+        if odd := [name for name, value in found.items() if not isinstance(value, kinds[name])]:
+            raise TypeError(f"{odd[0]} is {found[odd[0]]!r}")
+        return Run(**found)
+    except NO_MANIFEST as error:
         raise StudyError(
             f"{path} is no manifest of a run ({error}); copy the run's folder again, or remove it."
         ) from error
@@ -159,22 +173,28 @@ def write_manifest(run: Run, facts: dict) -> None:
 
 def log(run: Run, line: str) -> None:
     """Adds a line to the run's `log.txt`, with when and where: an epoch each, so that one done twice would show."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / "log.txt").open("a") as file:
-        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {platform.node()} {os.getpid()}  {line}\n")
+    path = run.folder / "log.txt"
+    before = path.read_bytes() if path.exists() else b""
+    said = f"{datetime.now():%Y-%m-%d %H:%M:%S} {platform.node()} {os.getpid()}  {line}\n"
+    atomic.write(path, before + said.encode())
 
 
 def commit() -> str:
     """The repository's commit, a plus where files differ from it; of a copy without it, what STUDY_COMMIT says.
 
-    Raises `StudyError` where there is a repository and git cannot read it.
+    Also where there is no git. Raises `StudyError` where git cannot read the repository.
     """
     if not (paths.ROOT / ".git").exists():
         return os.environ.get("STUDY_COMMIT", "")
+    # Whoever the clone belongs to: its code is running already.
+    command = ["git", "-c", f"safe.directory={paths.ROOT}", "-C", str(paths.ROOT)]
     # Without tags, of which `describe` would give the name instead.
-    command = ["git", "-C", str(paths.ROOT), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    command += ["describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
+    # A hook of git's names another repository, and a person's settings may name programs.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     except FileNotFoundError:
         return os.environ.get("STUDY_COMMIT", "")
     except subprocess.CalledProcessError as error:
@@ -188,7 +208,7 @@ def commit() -> str:
 def machine() -> str:
     """What this machine's processor calls itself."""
     cpuinfo = Path("/proc/cpuinfo")  # on Linux, where `platform` knows the architecture alone
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []
     names = {line.partition(": ")[2].strip() for line in lines if line.startswith("model name")}
     return ", ".join(sorted(names)) or platform.processor() or platform.machine()
 

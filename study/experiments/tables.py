@@ -4,16 +4,16 @@
 collecting keeps those rows where the run's folder is not there.
 """
 
+import csv
 import io
-import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
 
 from study.experiments import runs
 from study.experiments.studies import STUDIES
-from study.ground import atomic, paths, statistics
+from study.ground import atomic, locks, paths, statistics
 from study.ground.errors import StudyError
 
 IDENTITY = (
@@ -61,6 +61,22 @@ SCHEMA = {
 }
 
 
+# Columns that hold words, in every table or in one; all others hold numbers.
+WORDS = set(
+    "preset run studies data loss cell reconstruction activation schedule augmentation precision status split study "
+    "score fingerprint source machine backend device policy python keras engine commit part layer kernel "
+    "hidden_kernel network choice original_png reconstruction_png jpeg_png claim place wording unit figure over "
+    "verdict codec tested_on quantity against picture_png".split()
+)
+WORDS_OF = {"summary": {"setting"}, "cells": {"images"}}
+csv.field_size_limit(2**27)  # pictures stand in tables
+
+# By which names a manifest knows the digests of the files that belong to it; older ones have but the history's.
+DIGESTED = {"history": "history.csv", "images": "images.csv", "weights": "weights.npz"}
+SPLITS = ("training", "validation")
+KEYS = ["epoch", "split", "bpp"]  # of the rows of one run, which are in this order
+
+
 def path(preset: str, name: str) -> Path:
     return paths.tables(preset) / f"{name}.csv"
 
@@ -74,14 +90,45 @@ def read(preset: str, name: str, published: bool = False) -> pd.DataFrame:
     file = paths.published_tables(preset) / f"{name}.csv" if published else path(preset, name)
     if not file.exists():
         raise StudyError(f"{file} is not there. `make study PRESET={preset}` makes it.")
-    table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
+    table = parse(file, WORDS | WORDS_OF.get(name, set()))
     if list(table.columns) != SCHEMA[name]:
         missing = [column for column in SCHEMA[name] if column not in table.columns]
         unknown = [column for column in table.columns if column not in SCHEMA[name]]
         raise StudyError(
-            f"{file} was written by another version of the study: it lacks the columns {missing} and has {unknown} "
-            f"(or another order). Move it away and run `make study PRESET={preset}`."
+            f"{file} was written by another version of the study, or a spreadsheet: it lacks the columns {missing} "
+            f"and has {unknown} (or another order). Move it away and run `make study PRESET={preset}`."
         )
+    return table
+
+
+def parse(file: Path, words: set[str] = WORDS) -> pd.DataFrame:
+    """A file of comma-separated values as it was written: the columns `words` are text, all others numbers.
+
+    A byte order mark and other line ends, which editors leave, change nothing. Raises `StudyError` where lines were
+    cut, a line has too few or too many values, or a number is written otherwise, as spreadsheets do.
+    """
+    remedy = "Take it from git, or from where it was copied from, once more; tables are not edited by hand"
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        lengths = [len(line) for line in csv.reader(io.StringIO(text), strict=True) if line]
+        if not text.endswith("\n"):
+            raise ValueError("its last line was cut off")
+        if odd := [i for i, length in enumerate(lengths, 1) if length != lengths[0]]:
+            raise ValueError(f"line {odd[0]} has {lengths[odd[0] - 1]} values, and the first one has {lengths[0]}")
+        columns = list(pd.read_csv(io.StringIO(text), nrows=0).columns)
+        numbers = [column for column in columns if column not in words]
+        table = pd.read_csv(
+            io.StringIO(text),
+            dtype=dict.fromkeys(set(columns) & words, str),
+            keep_default_na=False,
+            na_values=dict.fromkeys(numbers, ["nan"]),
+        )
+        for column in numbers:
+            if len(table) and table[column].dtype.kind not in "iuf":
+                odd = table[column][pd.to_numeric(table[column], errors="coerce").isna()]
+                raise ValueError(f"{[*odd, *table[column]][0]!r} in the column {column} is no number")
+    except (ValueError, csv.Error) as error:
+        raise StudyError(f"{file} is not as it was written ({' '.join(str(error).split())}). {remedy}.") from error
     return table
 
 
@@ -114,8 +161,9 @@ def write(preset: str, name: str, table: pd.DataFrame) -> pd.DataFrame:
     """
     text = table[SCHEMA[name]].to_csv(index=False, float_format="%.6g", lineterminator="\n", na_rep="nan")
     file = path(preset, name)
-    if not file.exists() or file.read_text() != text:
-        atomic.write(file, text.encode())
+    content = text.encode()
+    if not file.exists() or file.read_bytes() != content:
+        atomic.write(file, content)
     return read(preset, name)
 
 
@@ -134,8 +182,7 @@ def collect(preset: str, drop: bool = False) -> pd.DataFrame:
         StudyError: a run's folder and the table disagree, files of two results are in one folder, or rows of runs that
             are not planned any more would be lost.
     """
-    paths.runs().mkdir(parents=True, exist_ok=True)
-    with FileLock(paths.runs() / f"{preset}.collect.lock"):
+    with locks.held(paths.runs() / f"{preset}.collect.lock"):
         history, table = _merged(preset, drop)
         write(preset, "runs", table)
         history = write(preset, "history", history)
@@ -165,13 +212,42 @@ def _merged(preset, drop):
                     "Remove the folder to keep the tracked one, or the table's rows to take the folder's."
                 )
             history = found
+        elif len(history) or len(row):
+            _check_known(preset, run, row, history)
         if len(history):
-            histories.append(history)
+            histories.append(history.sort_values(KEYS, kind="stable"))  # whatever a spreadsheet has sorted them by
             shown = run.images_seen * row.epochs_done / run.epochs
             rows.append(row.assign(studies=" ".join(studies[run.id]), images_a_second=shown / row.seconds))
     if not histories:
         raise StudyError(f"Preset {preset!r} has no finished run yet. `make study PRESET={preset}` makes them.")
     return pd.concat(histories, ignore_index=True), pd.concat(rows, ignore_index=True)
+
+
+def _check_known(preset, run, row, history):
+    """Raises `StudyError` where tables have not the whole of a run whose folder is not here to take it from."""
+    found = [f"runs.csv has {len(row)} rows of it"] if len(row) != 1 else []
+    found += [problem for epochs in row.epochs_done[:1] for problem in history_problems(run, epochs, history)]
+    if found:
+        raise StudyError(
+            f"{paths.tables(preset)} has a part of the run {run.id} ({found[0]}), as after a table was cut or edited. "
+            "Take runs.csv and history.csv from git once more, or remove this run's rows from both to train it again."
+        )
+
+
+def history_problems(run: runs.Run, epochs_done: int, history: pd.DataFrame) -> Iterator[str]:
+    """What is wrong with a run's history: it has each epoch, split and pass once, with the run's own parameters."""
+    for name in IDENTITY:
+        if name in history.columns and set(history[name]) != {getattr(run, name)}:
+            yield f"{name} is {sorted(set(history[name]))} in history.csv, and {getattr(run, name)!r} by its id"
+    expected = int(epochs_done) * len(SPLITS) * run.iterations
+    rows = set(history[KEYS].itertuples(index=False, name=None))
+    if (
+        not len(history) == len(rows) == expected > 0
+        or not set(history.epoch) <= set(range(1, int(epochs_done) + 1))
+        or not set(history.split) <= set(SPLITS)
+        or not set(history.bpp) <= {i / 8 for i in range(1, run.iterations + 1)}
+    ):
+        yield f"history.csv has {len(history)} rows of it, not one each of {expected} epochs, splits and passes"
 
 
 def _summary(preset):
@@ -186,21 +262,37 @@ def _summary(preset):
     return statistics.interval(tidy, ["study", "setting", "split", "score"], "value")
 
 
-def check_folder(run: runs.Run, folder: Path | None = None) -> None:
-    """Raises `StudyError` where a finished run's files are of two results, as after copying one folder over another."""
+def check_folder(run: runs.Run, folder: Path | None = None) -> tuple[dict, pd.DataFrame]:
+    """The manifest and the history of a finished run, both checked.
+
+    Raises `StudyError` where a file is damaged, or files are of two results, as after copying one folder over another.
+    """
     folder = folder or run.folder
-    digest = json.loads((folder / "manifest.json").read_text()).get("history")
-    if digest not in (None, runs.digest((folder / "history.csv").read_bytes())):
-        raise StudyError(
-            f"Run {run.id}: manifest.json and history.csv in {folder} are of two different results, as after copying "
-            "one machine's folder over another's. Copy one whole folder again, or remove it to train the run."
-        )
+    again = "Copy the whole folder once more, or remove it to train the run"
+    manifest = {"machine": ""} | runs.read_manifest(run, folder)
+    for name in [name for name in RUNS if name not in ("preset", "run", "studies", "images_a_second")]:
+        if not isinstance(manifest.get(name), str if name in WORDS else int | float):
+            raise StudyError(f"Run {run.id}: {name} is {manifest.get(name)!r} in {folder}/manifest.json. {again}.")
+    for name in DIGESTED:
+        digest = manifest.get(name)
+        path = folder / DIGESTED[name]
+        if digest is not None and path.exists() and runs.digest(path.read_bytes()) != digest:
+            raise StudyError(
+                f"Run {run.id}: manifest.json and {path.name} in {folder} are of two different results, as after "
+                f"copying one machine's folder over another's, or {path.name} is damaged. {again}."
+            )
+    history = parse(folder / "history.csv")
+    of_rows = [column for column in HISTORY if column not in ("preset", "run", "status", *IDENTITY)]
+    if lacking := [column for column in of_rows if column not in history.columns]:
+        raise StudyError(f"Run {run.id}: history.csv in {folder} has no column {lacking[0]}. {again}.")
+    if found := list(history_problems(run, manifest["epochs_done"], history)):
+        raise StudyError(f"Run {run.id} in {folder}: {found[0]}. {again}.")
+    return manifest, history
 
 
 def _from_folder(preset, run):
-    check_folder(run)
-    manifest = {"machine": ""} | runs.read_manifest(run) | {"preset": preset, "studies": "", "images_a_second": 0.0}
-    history = pd.read_csv(run.folder / "history.csv")
+    manifest, history = check_folder(run)
+    manifest = manifest | {"preset": preset, "studies": "", "images_a_second": 0.0}
     history = history.assign(**{column: manifest[column] for column in HISTORY if column not in history.columns})
     return history[HISTORY], pd.DataFrame([manifest])[RUNS]
 

@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from study.experiments import runs, tables
 from study.grid import plan
 from study.grid.jobs import LOG
+from study.ground import locks
 
 STATES = ("done", "running", "failed", "cut off", "left")
 
@@ -16,27 +15,16 @@ def state(run: runs.Run) -> str:
     """One of STATES: "failed" if its job ended with an error, "cut off" if without; both go on when started again."""
     if runs.finished(run):
         return "done"
-    if _is_held(run.folder / "lock"):
+    if locks.is_held(run.folder / "lock"):
         return "running"
     if _has_error(run.folder / LOG):
         return "failed"
     return "cut off" if (run.folder / "manifest.json").exists() else "left"
 
 
-def _is_held(path: Path) -> bool:
-    """Whether a process of this machine, or of one whose locks are seen here, holds the lock at this moment."""
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
 def _has_error(path: Path) -> bool:
     """Whether what a job printed ends with an error: a traceback, or a line of `StudyError`."""
-    text = path.read_text(errors="replace") if path.exists() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return any(line.startswith(("Traceback", "study: ")) for line in text.splitlines())
 
 
@@ -54,15 +42,13 @@ def seconds_left(states: dict[runs.Run, str]) -> float | None:
     """
     done = seconds = left = 0.0
     for run, at in states.items():
-        share = 0.0
-        if (run.folder / "manifest.json").exists():
-            manifest = runs.read_manifest(run)
-            share = manifest["epochs_done"] / run.epochs
-            done += share * plan.operations(run)
-            seconds += manifest["seconds"]
+        manifest = runs.read_manifest(run)
+        share = manifest.get("epochs_done", 0) / run.epochs
+        done += share * plan.operations(run)
+        seconds += manifest.get("seconds", 0)
         left += 0.0 if at == "done" else (1 - share) * plan.operations(run)
     at_a_time = max(1, list(states.values()).count("running"))
-    return left / (done / seconds) / at_a_time if seconds else None
+    return left / (done / seconds) / at_a_time if done and seconds else None
 
 
 def text(preset: str, now: datetime) -> str:
@@ -71,8 +57,7 @@ def text(preset: str, now: datetime) -> str:
     lines = []
     for run, at in found.items():
         if at in ("running", "failed", "cut off"):
-            manifest = run.folder / "manifest.json"
-            epochs = runs.read_manifest(run)["epochs_done"] if manifest.exists() else 0
+            epochs = runs.read_manifest(run).get("epochs_done", 0)
             where = f"; see {run.folder / LOG}" if at == "failed" else ""
             lines.append(f"{run.id}: {at}, epoch {epochs} of {run.epochs}{where}")
     counts = list(found.values())

@@ -17,6 +17,7 @@ from PIL import Image
 
 from study import data, evaluation, training
 from study.experiments import check, runs, tables
+from study.ground import locks
 from study.ground.errors import StudyError
 from study.ground.recipe import OUR_WAY, REPORT_WAY
 
@@ -124,7 +125,7 @@ def test_a_second_process_waits_and_finds_what_the_first_has_left(run, finish, m
         (run.folder / "weights.npz").write_bytes(b"")
         first.release()
 
-    monkeypatch.setattr(training, "print", end_the_first, raising=False)
+    monkeypatch.setattr(locks, "print", end_the_first, raising=False)
     first.acquire()
     assert training.train(run) == "done"
     assert said == [f"Another process is at work in {run.folder}; waiting for it."]

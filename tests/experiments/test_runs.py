@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import pytest
 
-from study.experiments import runs
+from study.experiments import runs, tables
 from study.experiments.presets import PRESETS, PUBLISHED
 from study.experiments.studies import STUDIES
 from study.ground import paths
@@ -203,9 +206,12 @@ def test_a_run_is_found_by_its_id():
         runs.find("smoke", elsewhere)
 
 
+STARTED = {"status": "running", "epochs_done": 0, "seconds": 0.0}  # what a manifest says besides from the start
+
+
 def test_a_manifest_gives_its_run_back(output):
     for run in (runs.plan("codec", "priming")[0], runs.plan("excerpt", "loss")[-1]):
-        runs.write_manifest(run, {"status": "running", "study": "of an older version"})
+        runs.write_manifest(run, STARTED | {"study": "of an older version"})
         assert runs.of_manifest(run.folder / "manifest.json") == run
         assert runs.read_manifest(run)["run"] == run.id
 
@@ -230,10 +236,63 @@ def test_a_run_is_finished_with_its_history_and_a_last_status(output, finish):
     finish(run)
     assert runs.finished(run)
     for status, last in (("running", False), ("collapsed", True), ("diverged", True)):
-        runs.write_manifest(run, {"status": status})
+        runs.write_manifest(run, STARTED | {"status": status})
         assert runs.finished(run) == last
     (run.folder / "history.csv").unlink()
     assert not runs.finished(run)
+
+
+DAMAGED = {
+    "empty": lambda text: "",
+    "cut": lambda text: text[:-20],
+    "another kind": lambda text: "[]",
+    "zeros": lambda text: "\0" * len(text),
+    "no UTF-8": lambda text: b"\xff\xfe" + text.encode(),
+    "deep": lambda text: "[" * 100_000,
+    "another run's": lambda text: text.replace('"seed": 0', '"seed": 1'),
+    "another status": lambda text: text.replace('"done"', '"finished"'),
+    "words for numbers": lambda text: text.replace('"epochs_done": 6', '"epochs_done": "6"'),
+    "more epochs than there are": lambda text: text.replace('"epochs_done": 6', '"epochs_done": 7'),
+    "no seconds": lambda text: text.replace('"seconds"', '"second"'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_run_whose_manifest_is_damaged_is_not_finished(damage, output, finish):
+    run = runs.plan("smoke")[0]
+    finish(run)
+    path = run.folder / "manifest.json"
+    damaged = damage(path.read_text())
+    path.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
+    assert runs.read_manifest(run) == {} and not runs.finished(run)
+    assert run in tables.missing("smoke", [run])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", "0"), ("data", 3), ("width", "wide"), ("width", None), ("cell", ["lstm"]), ("epochs", 6.5)],
+)
+def test_a_manifest_of_other_kinds_of_values_is_no_manifest(name, value, output):
+    run = runs.plan("smoke")[0]
+    runs.write_manifest(run, {name: value})
+    with pytest.raises(StudyError, match=f"is no manifest of a run .{name} is {re.escape(repr(value))}"):
+        runs.of_manifest(run.folder / "manifest.json")
+
+
+def test_a_line_of_the_log_is_written_whole_or_not_at_all(output, monkeypatch):
+    run = runs.plan("smoke")[0]
+    runs.log(run, "epoch 1/6")
+
+    def full(*_):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(runs.atomic.os, "fsync", full)
+        runs.log(run, "epoch 2/6")
+    runs.log(run, "epoch 3/6")
+    lines = (run.folder / "log.txt").read_text().splitlines()
+    assert [line.rpartition("  ")[2] for line in lines] == ["epoch 1/6", "epoch 3/6"]
+    assert os.listdir(run.folder) == ["log.txt"]
 
 
 # The commit
@@ -298,6 +357,56 @@ def test_a_repository_that_git_cannot_read_is_no_repository_without_a_commit(rep
     ) as found:
         runs.commit()
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_CONFIG_GLOBAL", "GIT_CEILING_DIRECTORIES"]
+)
+def test_variables_and_settings_of_git_change_nothing(repository, tmp_path_factory, monkeypatch, name):
+    """A hook sets some of them, to the repository that it is of."""
+    head, other = runs.commit(), tmp_path_factory.mktemp("other")
+    git(other, "init")
+    (other / "settings").write_text("no settings\n[")
+    monkeypatch.setenv(name, str(other / {"GIT_CONFIG_GLOBAL": "settings", "GIT_DIR": ".git"}.get(name, "")))
+    monkeypatch.setenv("HOME", str(other))
+    (other / ".gitconfig").write_text("[core]\n\tfsmonitor = /nowhere/program\n[")
+    assert runs.commit() == head
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_clone_of_another_user_has_its_commit(repository):
+    """Which git refuses to everybody who has not said that he trusts it."""
+    head = runs.commit()
+    for folder, _, names in os.walk(repository):
+        for name in (".", *names):
+            os.chown(os.path.join(folder, name), 12345, 12345)
+    refused = subprocess.run(["git", "-C", repository, "log"], capture_output=True, text=True)
+    assert "dubious ownership" in refused.stderr
+    assert runs.commit() == head
+
+
+def test_a_copied_and_a_shallow_clone_and_a_worktree_have_their_commit(repository, tmp_path_factory, monkeypatch):
+    head, folder = runs.commit(), tmp_path_factory.mktemp("clones")
+    shutil.copytree(repository, folder / "copied", copy_function=shutil.copyfile)  # with other dates
+    git(repository, "worktree", "add", folder / "worktree")
+    git(folder, "clone", "--depth=1", f"file://{repository}", "shallow")
+    for name in ("copied", "worktree", "shallow"):
+        monkeypatch.setattr(paths, "ROOT", folder / name)
+        assert runs.commit() == head
+
+
+def test_a_checkout_has_the_projects_line_ends_and_is_no_change(repository, monkeypatch):
+    """By its own attributes, whatever a person's git is set to: shells and make take no others."""
+    shutil.copy(Path(__file__).parents[2] / ".gitattributes", repository)
+    (repository / "Makefile").write_text("one:\n\ttrue\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "two")
+    git(repository, "config", "core.autocrlf", "true")
+    for file in ("Makefile", "file"):
+        (repository / file).unlink()
+    git(repository, "checkout", ".")
+    assert b"\r" not in (repository / "Makefile").read_bytes()
+    assert runs.commit() == git(repository, "rev-parse", "HEAD")
 
 
 def test_a_whole_number_is_the_same_parameter_as_a_fraction(output):

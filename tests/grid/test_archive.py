@@ -13,6 +13,7 @@ from study.grid import archive
 from study.ground import atomic
 from study.ground.errors import StudyError
 
+LOCK = lambda run: run.folder.parent / "unpack.lock"  # noqa: E731
 FILES = {"manifest.json", "weights.npz", "images.csv", "log.txt", "history.csv"}
 
 
@@ -50,7 +51,7 @@ def test_an_archive_gives_the_same_tables_elsewhere(packed, machine):
     new, known = archive.unpack(packed)
     assert {run.id for run in new} == {one.id, two.id} and not known
     for run in (one, two):
-        assert {path.name for path in run.folder.iterdir()} == FILES
+        assert {path.name for path in run.folder.iterdir()} == FILES | {"lock"}
         assert (run.folder / "log.txt").read_text() == f"log.txt of {run.id}"
     assert table_bytes() == here
     new, known = archive.unpack(packed)
@@ -82,7 +83,7 @@ def test_another_result_of_a_run_that_is_here_is_refused_and_nothing_changes(pac
     finish(two, psnr=21.0)
     with pytest.raises(StudyError, match=f"Run {two.id} has one result in .* and another in .*runs.tar.gz"):
         archive.unpack(packed)
-    assert not one.folder.exists() and list(one.folder.parent.iterdir()) == [two.folder]
+    assert not one.folder.exists() and set(one.folder.parent.iterdir()) == {two.folder, LOCK(one)}
 
 
 def test_a_folder_of_two_results_is_refused_with_its_name(machine, finish):
@@ -114,12 +115,12 @@ def test_a_name_that_leads_elsewhere_is_refused(name, tmp_path, machine):
         bad.addfile(member, io.BytesIO(b"1"))
     with pytest.raises(StudyError, match="which is no file of a run"):
         archive.unpack(path)
-    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["bad.tar.gz"]
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file()} == {"bad.tar.gz", "unpack.lock"}
 
 
 def test_a_link_is_refused(tmp_path, machine):
     machine("second")
-    with tarfile.open(tmp_path / "bad.tar", "w") as bad:
+    with tarfile.open(tmp_path / "bad.tar", "w:gz") as bad:
         member = tarfile.TarInfo("x/history.csv")
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         bad.addfile(member)
@@ -130,7 +131,7 @@ def test_a_link_is_refused(tmp_path, machine):
 def test_a_run_under_another_ones_name_is_refused(packed, tmp_path, machine):
     one, two = runs.plan("smoke", "batch_size")
     manifest = asdict(one) | {"status": "done"}
-    with tarfile.open(tmp_path / "bad.tar", "w") as bad:
+    with tarfile.open(tmp_path / "bad.tar", "w:gz") as bad:
         for name, content in (("manifest.json", json.dumps(manifest).encode()), ("history.csv", b"psnr\n1\n")):
             member = tarfile.TarInfo(f"{two.id}/{name}")
             member.size = len(content)

@@ -1,0 +1,39 @@
+"""Keras as the study uses it, whatever a person's `keras.json` and variables say for other projects.
+
+Every module takes Keras from here. Its backend alone is chosen from outside, by KERAS_BACKEND.
+"""
+
+import os
+
+from study.ground.errors import StudyError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+_backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]  # whatever keras.json says
+if _backend not in BACKENDS:
+    raise StudyError(f"KERAS_BACKEND={_backend!r} is no backend of the study; choose one of {', '.join(BACKENDS)}.")
+os.environ["KERAS_BACKEND"] = _backend
+for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"):  # they would cut trainings short
+    os.environ.pop(_name, None)
+# TensorFlow's greetings are of no use to a reader, and what goes wrong is an exception; 0 shows them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+try:
+    import keras
+    from keras import ops
+except ValueError as error:  # the one way in which it refuses its settings
+    raise StudyError(
+        f"Keras does not start: {' '.join(str(error).split())} It reads keras.json in the folder KERAS_HOME, or in "
+        "~/.keras; correct the value there, or remove that file."
+    ) from error
+except ModuleNotFoundError as error:
+    raise StudyError(
+        f"KERAS_BACKEND={_backend} needs {error.name}, which is not installed; install it, or unset KERAS_BACKEND."
+    ) from error
+
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+keras.config.set_max_epochs(None)
+keras.config.set_max_steps_per_epoch(None)
+
+__all__ = ["keras", "ops"]
