@@ -4,6 +4,8 @@ Every module takes Keras from here. Its backend alone is chosen from outside, by
 """
 
 import os
+import tempfile
+from contextlib import contextmanager
 
 from study.ground.errors import StudyError
 
@@ -15,11 +17,39 @@ if _backend not in BACKENDS:
 os.environ["KERAS_BACKEND"] = _backend
 for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"):  # they would cut trainings short
     os.environ.pop(_name, None)
-# TensorFlow's greetings are of no use to a reader, and what goes wrong is an exception; 0 shows them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextmanager
+def _quiet():
+    """Without what TensorFlow's libraries say of themselves on starting, some ten lines about CUDA; unless it fails.
+
+    They write to the process's file of errors and know no setting that stops them. Whoever sets TF_CPP_MIN_LOG_LEVEL,
+    to any level, sees them.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or _backend != "tensorflow":
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # for what they say later
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 try:
-    import keras
-    from keras import ops
+    with _quiet():
+        import keras
+        from keras import ops
+
+        ops.zeros(())  # looks for devices, which is where the words about CUDA come from
 except ValueError as error:  # the one way in which it refuses its settings
     raise StudyError(
         f"Keras does not start: {' '.join(str(error).split())} It reads keras.json in the folder KERAS_HOME, or in "

@@ -156,7 +156,8 @@ def of_manifest(path: Path) -> Run:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         found = {name: manifest[name] for name in PARAMETERS}
-        kinds: dict[str, Any] = {field.name: (int, float) if field.type is float else field.type for field in fields(Run)}
+        numbers: Any = (int, float)
+        kinds: dict[str, Any] = {field.name: numbers if field.type is float else field.type for field in fields(Run)}
         if odd := [name for name, value in found.items() if not isinstance(value, kinds[name])]:
             raise TypeError(f"{odd[0]} is {found[odd[0]]!r}")
         return Run(**found)
