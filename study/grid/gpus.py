@@ -37,7 +37,7 @@ def own_gpu():
     try:
         yield
     finally:
-        del os.environ["CUDA_VISIBLE_DEVICES"]
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         lock.release()
 
 
