@@ -38,4 +38,4 @@ rule train:
     params:
         own_gpu=lambda wildcards, resources: "--own-gpu" if resources.gpu == 1 else "",
     shell:
-        "{sys.executable} -m study train {params.own_gpu} {preset} {wildcards.run} > {log:q} 2>&1"
+        "{sys.executable:q} -m study train {params.own_gpu} {preset} {wildcards.run} > {log:q} 2>&1"

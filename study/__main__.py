@@ -176,6 +176,7 @@ def judge_claims(options):
 
 def draw(options):
     """redraw the figures of a preset from its tables"""
+    os.environ["MPLBACKEND"] = "agg"  # into files, whatever a person draws on
     from study.reporting import figures
 
     print(f"figures in {paths.figures(options.preset)}: {', '.join(figures.draw_all(options.preset))}")
@@ -217,7 +218,7 @@ def fill_readme(options):
     from study.reporting import markdown
 
     readme = paths.ROOT / "README.md"
-    atomic.write(readme, markdown.fill(readme.read_text()).encode())
+    atomic.write(readme, markdown.fill(readme.read_text(encoding="utf-8")).encode())
 
 
 def pack(options):

@@ -6,10 +6,14 @@ Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 
 import hashlib
 import os
 import pickle
+import shutil
+import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from study.ground import atomic, locks
 from study.ground.errors import StudyError
 
 # The md5 sums are those that the authors publish for the original files, as torchvision lists them. Beside
@@ -217,17 +221,40 @@ def _leading(file: str, count: int) -> np.ndarray:
 
 
 def _download(archive: str) -> Path:
-    """The folder in Keras' cache that holds this archive's folder, downloaded where it is not there yet."""
+    """A folder in Keras' cache that holds this archive's folder: downloaded and unpacked once, by one process."""
+    origin, sha256 = ARCHIVES[archive]
+    cache = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    # Apart from where Keras unpacks it for others, each time that they ask, over what is being read.
+    folder = cache / "datasets" / "study"
+    try:
+        with locks.held(cache / "datasets" / f"{archive}.study.lock"):
+            if not (folder / archive).is_dir():
+                _unpack(_fetched(archive, origin, sha256, cache), folder, archive)
+    except Exception as error:  # Keras raises a bare Exception where the network fails
+        raise StudyError(
+            f"{origin} could not be downloaded and unpacked into {cache} ({error}), and CIFAR_DIR is not set. Connect, "
+            'or unpack both archives elsewhere and name their folder in CIFAR_DIR; the data "photographs" need no '
+            "download."
+        ) from error
+    return folder
+
+
+def _fetched(archive, origin, sha256, cache):
     from study.engine import keras
 
-    origin, sha256 = ARCHIVES[archive]
-    try:
-        return Path(keras.utils.get_file(f"{archive}-target", origin, extract=True, file_hash=sha256))
-    except Exception as error:  # get_file raises a bare Exception where the network fails
-        raise StudyError(
-            f"{origin} could not be downloaded ({error}), and CIFAR_DIR is not set. Connect, or unpack both "
-            'archives elsewhere and name their folder in CIFAR_DIR; the data "photographs" need no download.'
-        ) from error
+    return keras.utils.get_file(f"{archive}-target_archive", origin, file_hash=sha256, cache_dir=cache)
+
+
+def _unpack(packed, folder, archive):
+    """Puts an archive's folder, whole and synced, into `folder`."""
+    atomic.make_folder(folder)
+    for left in folder.glob(".unpack-*"):  # by a process that was killed
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as part, tarfile.open(packed) as tar:
+        for member in tar:
+            if member.isfile():
+                atomic.write(Path(part, member.name), tar.extractfile(member).read())
+        os.replace(Path(part, archive), folder / archive)
 
 
 def _as_images(pixels: np.ndarray) -> np.ndarray:

@@ -195,7 +195,9 @@ def commit() -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, errors="replace", check=True
+        ).stdout.strip()
     except FileNotFoundError:
         return os.environ.get("STUDY_COMMIT", "")
     except subprocess.CalledProcessError as error:
@@ -209,7 +211,7 @@ def commit() -> str:
 def machine() -> str:
     """What this machine's processor calls itself."""
     cpuinfo = Path("/proc/cpuinfo")  # on Linux, where `platform` knows the architecture alone
-    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
     names = {line.partition(": ")[2].strip() for line in lines if line.startswith("model name")}
     return ", ".join(sorted(names)) or platform.processor() or platform.machine()
 

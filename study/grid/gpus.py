@@ -1,6 +1,7 @@
 """One GPU of a machine for each run, whoever else trains there."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -12,10 +13,15 @@ from filelock import FileLock, Timeout
 
 from study.ground.errors import StudyError
 
+REMEDY = (
+    "Mend the driver, or train on the processor: leave PROFILE out and, where the preset asks for GPUs, set "
+    "CUDA_VISIBLE_DEVICES to nothing."
+)
+
 
 @contextmanager
 def own_gpu():
-    """Within it this process sees one of the machine's GPUs, which no other run has; waits for one.
+    """Within it this process sees one of the machine's GPUs, or a slice of one, which no other run has; waits for one.
 
     Where something else has chosen already, as Slurm does, and says so in CUDA_VISIBLE_DEVICES, that stands, the empty
     text for no GPU too.
@@ -26,32 +32,46 @@ def own_gpu():
     # Of this machine, whatever lies on a shared disk:
     folder = Path(tempfile.gettempdir()) / f"study-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    gpu, lock = _first_free([FileLock(folder / str(i)) for i in range(count_gpus())])
-    os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    gpu, lock = _first_free({name: FileLock(folder / name.replace("/", "-")) for name in devices()})
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     try:
         yield
     finally:
-        del os.environ["CUDA_VISIBLE_DEVICES"]
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         lock.release()
 
 
 def _first_free(locks):
     while True:
-        for i, lock in enumerate(locks):
+        for name, lock in locks.items():
             try:
                 lock.acquire(timeout=0)
-                return i, lock
+                return name, lock
             except Timeout:
                 continue
         time.sleep(1)
 
 
-def count_gpus() -> int:
-    """This machine's NVIDIA GPUs. Raises `StudyError` where it has no driver for any."""
+def devices() -> list[str]:
+    """This machine's NVIDIA GPUs as CUDA_VISIBLE_DEVICES names them: by number, or a divided one by its slices (MIG).
+
+    Raises `StudyError` where it has no driver, one that fails, or none that has a GPU.
+    """
     if not shutil.which("nvidia-smi"):
-        raise StudyError(
-            "Each run is to have a GPU, and there is no nvidia-smi here: no NVIDIA driver. Install one, or train on "
-            "the processor: leave PROFILE out and, where the preset asks for GPUs, set CUDA_VISIBLE_DEVICES to nothing."
+        raise StudyError(f"Each run is to have a GPU, and there is no nvidia-smi here: no NVIDIA driver. {REMEDY}")
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, errors="replace", timeout=60
         )
-    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
-    return len(listed.splitlines())
+    except subprocess.TimeoutExpired as error:
+        raise StudyError(f"nvidia-smi does not answer within a minute: its driver hangs. {REMEDY}") from error
+    found: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        if gpu := re.match(r"GPU (\d+):", line):
+            found[gpu[1]] = []
+        elif found and (part := re.search(r"^\s+MIG .*UUID: (MIG-[\w/-]+)", line)):
+            found[list(found)[-1]].append(part[1])
+    if done.returncode or not found:
+        said = " ".join(f"{done.stdout} {done.stderr}".split()) or "nothing"
+        raise StudyError(f"nvidia-smi --list-gpus names no GPU, and says: {said}. {REMEDY}")
+    return [name for gpu, parts in found.items() for name in parts or [gpu]]

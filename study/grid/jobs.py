@@ -1,5 +1,6 @@
 """The grid: the runs of a preset that are missing, trained side by side through Snakemake, each in a job of its own."""
 
+import os
 import subprocess
 import sys
 
@@ -33,14 +34,20 @@ def train_missing(preset: str, cores: int, profile: str | None = None) -> None:
     if not tables.missing(preset, runs.plan(preset)):
         return
     if profile == "local-gpu":
-        gpus.count_gpus()  # said once, not by each job
+        gpus.devices()  # said once, not by each job
     command = [sys.executable, "-m", "snakemake", "--snakefile", paths.SNAKEFILE, "--directory", paths.runs()]
     command += ["--config", f"preset={preset}", "--forcerun", "train"]
     command += ["--profile", paths.PROFILES / profile] if profile else ["--cores", cores]
-    command += ["--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
+    command += ["--workflow-profile", "none", "--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
     paths.runs().mkdir(parents=True, exist_ok=True)
-    if subprocess.run([str(part) for part in command]).returncode:
-        left = tables.missing(preset, runs.plan(preset))
+    failed = subprocess.run([str(part) for part in command], env=_environment()).returncode
+    if (left := tables.missing(preset, runs.plan(preset))) or failed:
         logs = [run.folder / LOG for run in left if (run.folder / LOG).exists()]
         where = f"; the first one's last words are in {logs[0]}" if logs else ", and none of them has begun"
         raise StudyError(f"{len(left)} runs of {preset} are not finished{where}. The same command goes on with them.")
+
+
+def _environment():
+    """Without a profile for other workflows, and with a folder for Snakemake's cache, as a home may be read-only."""
+    environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+    return environment | {"XDG_CACHE_HOME": str(paths.runs() / ".snakemake" / "cache")}

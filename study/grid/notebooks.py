@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -11,10 +12,12 @@ import papermill
 from traitlets.config import Config
 
 from study.experiments import studies, tables
-from study.ground import atomic, paths
+from study.ground import atomic, locks, paths
 from study.ground.errors import StudyError
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# Variables by which kernels would take up other projects' settings.
+FOREIGN = ("PYTHONSTARTUP", "PYTHONOPTIMIZE", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "MPLBACKEND", "MATPLOTLIBRC")
 TABLES = ("history", "runs")  # of the preset's runs
 OF_THE_REPORT = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
 
@@ -36,18 +39,23 @@ def execute_all(preset: str) -> None:
     A later notebook may show what an earlier one has written, so once one is executed, so are those after it. Raises
     `StudyError` where the preset's runs are not collected yet.
     """
-    again = False
     for table in TABLES:
         tables.read(preset, table)
+    with locks.held(paths.executed_notebooks(preset) / "lock"):
+        _execute_changed(preset)
+
+
+def _execute_changed(preset):
+    again = False
     for name in names(preset):
         output, mark = (paths.executed_notebooks(preset) / f"{name}.{kind}" for kind in ("ipynb", "sha256"))
         fingerprint = _fingerprint(name, preset)
-        again = again or not output.exists() or not mark.exists() or mark.read_text() != fingerprint
+        again = again or not output.exists() or not mark.exists() or mark.read_text(encoding="utf-8") != fingerprint
         if again:
             print(f"notebook {name}", flush=True)
             unfinished = output.with_stem(f"{name}.unfinished")
             execute(name, unfinished, {"preset": preset})
-            unfinished.replace(output)
+            atomic.move(unfinished, output)
             atomic.write(mark, fingerprint.encode())
 
 
@@ -105,9 +113,9 @@ def execute(name: str, output: Path, settings: dict) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
     one_thread()
-    with tempfile.TemporaryDirectory() as sockets:
+    with tempfile.TemporaryDirectory(dir=_place_of_sockets()) as folder, _own_settings(folder):
         # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
-        sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
         papermill.execute_notebook(
             str(notebook),
             str(output),
@@ -118,6 +126,32 @@ def execute(name: str, output: Path, settings: dict) -> None:
             stdout_file=sys.stdout,
             config=sockets_only,
         )
+
+
+def _place_of_sockets():
+    """Where temporary files are, or `/tmp` where names there are too long: that of a socket has 107 bytes at most."""
+    place = tempfile.gettempdir()
+    return place if len(os.fsencode(place)) < 80 else "/tmp"
+
+
+@contextmanager
+def _own_settings(folder):
+    """Within it kernels start without a person's settings of Python, IPython, Jupyter and Matplotlib.
+
+    Those may run code of other projects in them, draw elsewhere, or name another Python for `python3`. Jupyter's own
+    files go to a folder of ours, as a home may be read-only.
+    """
+    before = dict(os.environ)
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+        os.environ[name] = folder
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def one_thread() -> None:

@@ -114,7 +114,7 @@ def notebooks() -> str:
     """Every notebook with the question that its first cell asks."""
     lines = ["notebook | question", "--- | ---"]
     for path in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
-        first = "".join(json.loads(path.read_text())["cells"][0]["source"])
+        first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
         question = re.search(r"\*\*Question:\*\* (.*?\?)", first, flags=re.DOTALL)
         if not question:
             raise StudyError(f"{path} asks no question; begin its first cell's second paragraph with **Question:**.")

@@ -24,6 +24,7 @@ STYLE = {
     "savefig.dpi": 160,
     "svg.hashsalt": "study",
 }
+matplotlib.rcdefaults()  # whatever a person's matplotlibrc says for other figures
 matplotlib.rcParams.update(STYLE)  # while drawing too: legends and grids take theirs late
 
 COLUMN = (3.6, 2.6)  # inches; a column of the paper

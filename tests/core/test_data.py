@@ -107,12 +107,7 @@ print(data.load(sys.argv[2]).fingerprint())
 
 def fingerprint_from_archives(folder, name):
     """Of the data set of that name as somebody has it who never set CIFAR_DIR: Keras fetches both, packed from here."""
-    archives = {}
-    for inside in cifar.ARCHIVES:
-        archive = folder / f"{inside}.tar.gz"
-        with tarfile.open(archive, "w:gz", compresslevel=1) as packed:
-            packed.add(folder / inside, inside)
-        archives[inside] = archive.as_uri(), hashlib.sha256(archive.read_bytes()).hexdigest()
+    archives = pack(folder, folder)
     environment = {name: value for name, value in os.environ.items() if name != "CIFAR_DIR"}
     environment |= {"KERAS_HOME": str(folder / "keras")}
     command = [sys.executable, "-c", FROM_ARCHIVES, json.dumps(archives), name]
@@ -310,24 +305,77 @@ def test_pickle_that_is_no_cifar_file(tmp_path, content):
         cifar.read_pixels(tmp_path / "file")
 
 
-def test_without_cifar_dir_keras_downloads_into_its_own_cache(small_cifar, monkeypatch):
-    folder, images = small_cifar
-    monkeypatch.delenv("CIFAR_DIR")
-    asked = []
+def pack(folder, target):
+    """CIFAR's archives, of this folder's files: their addresses and digests."""
+    archives = {}
+    for inside in cifar.ARCHIVES:
+        with tarfile.open(target / f"{inside}.tar.gz", "w:gz", compresslevel=1) as packed:
+            packed.add(folder / inside, inside)
+        content = (target / f"{inside}.tar.gz").read_bytes()
+        archives[inside] = (target / f"{inside}.tar.gz").as_uri(), hashlib.sha256(content).hexdigest()
+    return archives
 
-    def get_file(fname, origin, extract, file_hash):
-        asked.append((fname, origin, file_hash))
-        return str(folder)
+
+def test_without_cifar_dir_keras_downloads_into_its_own_cache(small_cifar, monkeypatch, tmp_path_factory):
+    folder, images = small_cifar
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.delenv("CIFAR_DIR")
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    asked, archives = [], pack(folder, home)
+
+    def get_file(fname, origin, file_hash, cache_dir):
+        asked.append((fname.removesuffix("_archive"), origin, file_hash))
+        assert cache_dir == home
+        return str(home / f"{fname.removesuffix('-target_archive')}.tar.gz")
 
     monkeypatch.setattr(keras.utils, "get_file", get_file)
     np.testing.assert_array_equal(data.load("excerpt").train[:3], images["cifar-10-batches-py/data_batch_1"][:3])
+    assert archives.keys() == cifar.ARCHIVES.keys()
     sources = (
         inspect.getsource(keras.datasets.cifar10.load_data),
         inspect.getsource(keras.datasets.cifar100.load_data),
     )
-    assert len(set(asked)) == 2
-    for call in set(asked):
+    assert len(asked) == len(set(asked)) == 2  # each once, whatever the number of files
+    for call in asked:
         assert any(all(f'"{value}"' in source for value in call) for source in sources)
+
+
+READ = """
+import json, sys
+from study import cifar
+cifar.ARCHIVES = json.loads(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(3):
+    for file in cifar.TRAIN_FILES | cifar.TEST_FILES:
+        assert len(cifar.read_pixels(cifar._path(file))) == 7
+"""
+
+
+def test_processes_that_read_cifar_at_once_unpack_it_once(small_cifar, tmp_path_factory):
+    """Each reads all files three times. What a process left that was killed while it unpacked is gone."""
+    folder, _ = small_cifar
+    home = tmp_path_factory.mktemp("home")
+    left = home / "datasets" / "study" / ".unpack-killed"
+    left.mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "CIFAR_DIR"}
+    environment |= {"KERAS_HOME": str(home)}
+    command = [sys.executable, "-c", READ, json.dumps(pack(folder, home))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    readers = [subprocess.Popen(command, env=environment, **pipes) for _ in range(2)]
+    for reader in readers:
+        assert reader.stdout.readline() == b"ready\n"
+    for reader in readers:
+        reader.stdin.write(b"\n")
+        reader.stdin.flush()
+    for reader in readers:
+        _, error = reader.communicate()
+        assert reader.returncode == 0, error
+    unpacked = home / "datasets" / "study"
+    assert sorted(path.name for path in unpacked.iterdir()) == sorted(cifar.ARCHIVES)
+    dates = {path: path.stat().st_mtime_ns for path in unpacked.rglob("*")}
+    subprocess.run(command, env=environment, input=b"\n", check=True, capture_output=True)
+    assert dates == {path: path.stat().st_mtime_ns for path in unpacked.rglob("*")}
 
 
 def test_download_that_fails(monkeypatch):

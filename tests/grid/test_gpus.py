@@ -1,5 +1,6 @@
 """One GPU for each run of a machine, on machines whose driver is a script."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -20,16 +21,25 @@ with gpus.own_gpu():
 
 
 @pytest.fixture
-def two_gpus(tmp_path, monkeypatch):
-    """A driver that knows of two GPUs, and a folder for temporary files that no other test has."""
-    driver = tmp_path / "bin" / "nvidia-smi"
-    driver.parent.mkdir()
-    driver.write_text("#!/bin/sh\necho 'GPU 0: Tesla T4'\necho 'GPU 1: Tesla T4'\n")
-    driver.chmod(0o755)
+def driver(tmp_path, monkeypatch):
+    """Makes a driver that says this of the GPUs; there is a folder for temporary files that no other test has."""
+
+    def driver(said, code=0):
+        path = tmp_path / "bin" / "nvidia-smi"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\nprintf '%s\\n' '{said}'\nexit {code}\n")
+        path.chmod(0o755)
+
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(gpus.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv("PATH", str(driver.parent), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    return driver
+
+
+@pytest.fixture
+def two_gpus(driver):
+    driver("GPU 0: Tesla T4\nGPU 1: Tesla T4")
 
 
 @pytest.fixture
@@ -96,6 +106,52 @@ def test_a_gpu_is_given_back_by_a_run_that_failed(two_gpus):
         with pytest.raises(ZeroDivisionError), gpus.own_gpu():
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
             1 / 0  # noqa: B018
+
+
+DIVIDED = """GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6)
+  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)
+  MIG 2g.10gb     Device  1: (UUID: MIG-GPU-5d5ba0d6/1/0)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-6d5ba0d6)"""
+
+
+def test_a_divided_gpu_is_given_by_its_slices(driver):
+    driver(DIVIDED)
+    names = ["MIG-c7384736-a75d-5afc-978f-d2f1294409fd", "MIG-GPU-5d5ba0d6/1/0", "1"]
+    assert gpus.devices() == names
+    given = []
+    with contextlib.ExitStack() as stack:
+        for _ in names:
+            stack.enter_context(gpus.own_gpu())
+            given.append(os.environ.pop("CUDA_VISIBLE_DEVICES"))
+    assert given == names
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.", 9),
+        ("Failed to initialize NVML: Driver/library version mismatch", 18),
+        ("No devices found.", 0),
+        ("No devices were found", 6),
+        ("GPU 0: Tesla T4\nUnable to determine the device handle for GPU 0000:02:00.0: GPU is lost.", 15),
+        ("", 0),
+    ],
+)
+def test_a_driver_that_fails_is_told_of_in_a_line_with_its_words(said, code, driver):
+    driver(said, code)
+    with pytest.raises(StudyError, match="names no GPU, and says: .* Mend the driver, or train on the proc") as error:
+        gpus.devices()
+    assert (said.splitlines() or ["nothing"])[-1] in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_driver_that_hangs_is_told_of(driver, monkeypatch):
+    def hang(command, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    driver("")
+    monkeypatch.setattr(gpus.subprocess, "run", hang)
+    with pytest.raises(StudyError, match="does not answer within a minute"):
+        gpus.devices()
 
 
 def test_a_machine_without_a_driver_is_told_so_in_a_line(output, monkeypatch, capsys):

@@ -9,11 +9,12 @@ import sys
 import nbformat
 import papermill
 import pytest
+from filelock import FileLock
 
 from study.experiments import runs, studies, tables
 from study.experiments.presets import PRESETS
 from study.grid import notebooks
-from study.ground import paths
+from study.ground import locks, paths
 from study.ground.errors import StudyError
 from study.reporting import figures
 
@@ -118,11 +119,10 @@ def add_a_module(repository):
 
 
 def collect_another_run(repository):
-    folder = runs.plan(PRESET)[1].folder
-    first = runs.plan(PRESET)[0].folder
-    folder.mkdir()
-    for name in ("manifest.json", "history.csv"):
-        (folder / name).write_bytes((first / name).read_bytes())
+    first, second = runs.plan(PRESET)[:2]
+    manifest = runs.read_manifest(first)
+    runs.write_manifest(second, {name: manifest[name] for name in manifest if name not in ("run", *runs.PARAMETERS)})
+    (second.folder / "history.csv").write_bytes((first.folder / "history.csv").read_bytes())
     tables.collect(PRESET)
 
 
@@ -215,6 +215,55 @@ def test_a_notebook_runs_with_its_parameters_and_stays_as_it_was(repository, tmp
     done = nbformat.read(tmp_path / "out" / "out.ipynb", 4)
     assert done.cells[-1].outputs[0].text == f"7 {source.parent}\n"
     assert notebooks.parameters(source.stem)["size"]["default"] == "3"
+
+
+def test_a_notebook_runs_without_a_persons_own_settings(repository, tmp_path, monkeypatch):
+    """Of Python, IPython, Jupyter and Matplotlib; in a home that is none, and with a long name for temporary files."""
+    for name, text in {
+        "startup.py": "raise SystemExit('started')",
+        "ipython/profile_default/startup/00.py": "started = 'by IPython'",
+        "ipython/profile_default/ipython_kernel_config.py": "c.InteractiveShellApp.exec_lines = ['started = 2']",
+        "jupyter/kernels/python3/kernel.json": '{"argv": ["false"], "display_name": "of another project"}',
+        "matplotlibrc": "font.size: 40\n",
+    }.items():
+        path = tmp_path / "own" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    long = tmp_path / ("scratch-of-job-" * 8)
+    long.mkdir()
+    settings = {"PYTHONSTARTUP": "startup.py", "IPYTHONDIR": "ipython", "JUPYTER_PATH": "jupyter"}
+    settings |= {"JUPYTER_DATA_DIR": "jupyter", "MATPLOTLIBRC": "matplotlibrc"}
+    for variable, name in settings.items():
+        monkeypatch.setenv(variable, str(tmp_path / "own" / name))
+    for variable, value in {"HOME": "/proc/none", "MPLBACKEND": "TkAgg", "PYTHONOPTIMIZE": "2"}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(notebooks.tempfile, "tempdir", str(long))
+    before = dict(os.environ)
+    source = repository / "notebooks" / "01_data_preparation.ipynb"
+    text = "import sys, matplotlib\nprint('started' in globals(), sys.flags.optimize, sys.executable)\n"
+    text += "print(matplotlib.rcParams['font.size'], matplotlib.get_backend())"
+    write_notebook(source.parent, source.stem, "size: int = 3  # words", text)
+    notebooks.execute(source.stem, tmp_path / "out.ipynb", {})
+    done = nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs[0].text.splitlines()[-2:]
+    assert done[0] == f"False 0 {sys.executable}"
+    assert float(done[1].split()[0]) == 10 and "inline" in done[1]
+    assert {name: os.environ.get(name) for name in before} == before and not list(long.iterdir())
+
+
+def test_two_processes_execute_the_notebooks_one_after_the_other(repository, executed, monkeypatch):
+    """The second finds what the first has made."""
+    said = []
+    first = FileLock(paths.executed_notebooks(PRESET) / "lock")
+
+    def end_the_first(text, **_):
+        said.append(text)
+        first.release()
+
+    first.acquire()
+    monkeypatch.setattr(locks, "print", end_the_first, raising=False)
+    notebooks.execute_all(PRESET)
+    assert len(said) == 1 and said[0].startswith("Another process is at work")
+    assert list(executed) == notebooks.names(PRESET)
 
 
 def test_a_notebook_is_refreshed_with_its_outputs_and_without_what_an_engine_says(repository):
