@@ -11,7 +11,7 @@ import sys
 
 from study.experiments import runs, tables
 from study.experiments.presets import preset as preset_of
-from study.grid import jobs, plan
+from study.grid import plan
 from study.ground import paths
 
 preset = config.get("preset", "laptop")
@@ -29,7 +29,7 @@ rule train:
     output:
         touch(f"{marks}/{{run}}"),
     log:
-        local(f"{paths.runs()}/{{run}}/{jobs.LOG}"),  # in the run's folder, also where marks are in a store
+        local(f"{paths.runs()}/{{run}}/{runs.OUTPUT}"),  # in the run's folder, also where marks are in a store
     resources:
         mem_mb=lambda wildcards: plan.memory_mb(planned[wildcards.run]),
         runtime=lambda wildcards: plan.job_minutes(planned[wildcards.run], gpus > 0),

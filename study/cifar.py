@@ -252,8 +252,8 @@ def _unpack(packed, folder, archive):
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as part, tarfile.open(packed) as tar:
         for member in tar:
-            if member.isfile():
-                atomic.write(Path(part, member.name), tar.extractfile(member).read())
+            if (file := tar.extractfile(member)) is not None:  # None for a folder
+                atomic.write(Path(part, member.name), file.read())
         os.replace(Path(part, archive), folder / archive)
 
 

@@ -20,6 +20,7 @@ from study.experiments.studies import STUDIES, Study
 from study.ground import atomic, data_sets, paths, recipe
 from study.ground.errors import StudyError
 
+OUTPUT = "output.txt"  # what a job of the grid prints, in the run's folder
 FINISHED = ("done", "collapsed", "diverged")
 NO_MANIFEST = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged one may end in
 

@@ -5,11 +5,9 @@ import subprocess
 import sys
 
 from study.experiments import runs, tables
-from study.grid import gpus, plan
+from study.grid import gpus, plan, view
 from study.ground import paths
 from study.ground.errors import StudyError
-
-LOG = "output.txt"  # what a job prints, in the run's folder
 
 
 def show_plan(preset: str) -> None:
@@ -40,11 +38,29 @@ def train_missing(preset: str, cores: int, profile: str | None = None) -> None:
     command += ["--profile", paths.PROFILES / profile] if profile else ["--cores", cores]
     command += ["--workflow-profile", "none", "--rerun-incomplete", "--keep-going", "--nolock", "--quiet", "rules"]
     paths.runs().mkdir(parents=True, exist_ok=True)
-    failed = subprocess.run([str(part) for part in command], env=_environment()).returncode
+    failed = _run([str(part) for part in command], preset)
     if (left := tables.missing(preset, runs.plan(preset))) or failed:
-        logs = [run.folder / LOG for run in left if (run.folder / LOG).exists()]
-        where = f"; the first one's last words are in {logs[0]}" if logs else ", and none of them has begun"
-        raise StudyError(f"{len(left)} runs of {preset} are not finished{where}. The same command goes on with them.")
+        logs = [run.folder / runs.OUTPUT for run in left if (run.folder / runs.OUTPUT).exists()]
+        where = f"the first one's last words are in {logs[0]}" if logs else "none of them has begun"
+        raise StudyError(
+            f"{len(left)} runs of {preset} are not finished; {where}, and what Snakemake said is in {_words(preset)}. "
+            "The same command goes on with them."
+        )
+
+
+def _run(command, preset):
+    """Runs Snakemake, whose own words go to a file, and shows how far the grid is; returns its exit code."""
+    with open(_words(preset), "wb") as words:
+        process = subprocess.Popen(command, env=_environment(), stdout=words, stderr=subprocess.STDOUT)
+        try:
+            view.watch(preset, lambda: process.poll() is None)
+        finally:  # an interrupt reaches Snakemake too, which waits for its jobs
+            process.wait()
+    return process.returncode
+
+
+def _words(preset):
+    return paths.runs() / f"{preset}.snakemake.txt"
 
 
 def _environment():

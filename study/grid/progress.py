@@ -1,11 +1,11 @@
 """How far a grid is, read from its run folders alone: who trains it, and on which machine, does not matter."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from study.experiments import runs, tables
 from study.grid import plan
-from study.grid.jobs import LOG
 from study.ground import locks
 
 STATES = ("done", "running", "failed", "cut off", "left")
@@ -17,7 +17,7 @@ def state(run: runs.Run) -> str:
         return "done"
     if locks.is_held(run.folder / "lock"):
         return "running"
-    if _has_error(run.folder / LOG):
+    if _has_error(run.folder / runs.OUTPUT):
         return "failed"
     return "cut off" if (run.folder / "manifest.json").exists() else "left"
 
@@ -58,13 +58,26 @@ def text(preset: str, now: datetime) -> str:
     for run, at in found.items():
         if at in ("running", "failed", "cut off"):
             epochs = runs.read_manifest(run).get("epochs_done", 0)
-            where = f"; see {run.folder / LOG}" if at == "failed" else ""
+            where = (
+                f"; see {run.folder / runs.OUTPUT}"
+                if at == "failed"
+                else f", {psnr}"
+                if (psnr := last_psnr(run))
+                else ""
+            )
             lines.append(f"{run.id}: {at}, epoch {epochs} of {run.epochs}{where}")
     counts = list(found.values())
     lines.append(f"{preset}: {len(found)} runs, " + ", ".join(f"{counts.count(at)} {at}" for at in STATES))
     if any(at != "done" for at in counts):
         lines.append(_end(found, now))
     return "\n".join(lines)
+
+
+def last_psnr(run: runs.Run) -> str:
+    """Validation PSNR after the last epoch that its log has: "17.88 dB"; "" where there is none."""
+    log = run.folder / "log.txt"
+    found = re.findall(r"validation PSNR (\S+ dB)", log.read_text(encoding="utf-8") if log.exists() else "")
+    return found[-1] if found else ""
 
 
 def _end(found, now):
@@ -74,4 +87,5 @@ def _end(found, now):
     running = list(found.values()).count("running")
     idle = "" if running else "; none is running now"
     end = now + timedelta(seconds=seconds)
-    return f"About {seconds / 3600:,.1f} h left with {max(1, running)} at a time, until {end:%Y-%m-%d %H:%M}{idle}."
+    left = f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min" if seconds >= 90 else "a minute"
+    return f"About {left} left with {max(1, running)} at a time, until {end:%Y-%m-%d %H:%M}{idle}."
