@@ -57,8 +57,9 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/mypy
-	MPLBACKEND=Agg .venv/bin/python -m pytest tests
-	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
+	TF_NUM_INTRAOP_THREADS=1 MPLBACKEND=Agg .venv/bin/python -m pytest -n $(CORES) --dist worksteal tests
+	TF_NUM_INTRAOP_THREADS=1 .venv/bin/python -m pytest -n $(CORES) --dist loadfile \
+	    --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 # Starts munged, slurmctld and slurmd on loopback, so it needs root and, on Debian, `apt-get install slurm-wlm munge`;
 # into .venv it installs Snakemake's executors.
@@ -109,7 +110,11 @@ clean: ## remove .venv and scratch; runs, tables, figures and paper stay
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 	    echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none of them." \
 	         "Name one that is: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Setting up .venv, about two minutes ..."
 	@$(PYTHON) -m venv .venv
-	@$(PIP) -c constraints.txt -e '.[dev]'
+	@if $(PIP) -c constraints.txt uv; then \
+	    echo "Setting up .venv by uv, less than a minute ..."; \
+	    .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[dev]' && exit; \
+	fi; \
+	echo "uv cannot set up .venv here, so pip does it, which takes some minutes ..."; \
+	$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@
