@@ -145,12 +145,13 @@ def _state(run, text):
     """What a run's checkpoint says beside its arrays. Raises `StudyError` where it is not a whole one of this run."""
     try:
         state = json.loads(text)
-        whole = set(STATE) <= state.keys() and state.get("run", run.id) == run.id  # older ones name no run
-        whole = whole and len(state["rows"]) == 2 * run.iterations * state["epoch"] and state["epoch"] <= run.epochs
-    except (ValueError, AttributeError, TypeError) as error:
+        of = state.get("run", run.id)  # older ones name none
+        whole = len(state["rows"]) == 2 * run.iterations * state["epoch"] and state["epoch"] <= run.epochs
+        whole = whole and set(STATE) <= state.keys()
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise StudyError(f"its state is no state of a run ({error}).") from error
-    if not whole:
-        raise StudyError(f"it is that of {state.get('run', 'another run')}, or a part of one.")
+    if of != run.id or not whole:
+        raise StudyError(f"it is that of {of}." if of != run.id else "it is a part of one.")
     return state
 
 

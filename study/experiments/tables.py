@@ -90,22 +90,17 @@ def read(preset: str, name: str, published: bool = False) -> pd.DataFrame:
     file = paths.published_tables(preset) / f"{name}.csv" if published else path(preset, name)
     if not file.exists():
         raise StudyError(f"{file} is not there. `make study PRESET={preset}` makes it.")
-    table = parse(file, WORDS | WORDS_OF.get(name, set()))
-    if list(table.columns) != SCHEMA[name]:
-        missing = [column for column in SCHEMA[name] if column not in table.columns]
-        unknown = [column for column in table.columns if column not in SCHEMA[name]]
-        raise StudyError(
-            f"{file} was written by another version of the study, or a spreadsheet: it lacks the columns {missing} "
-            f"and has {unknown} (or another order). Move it away and run `make study PRESET={preset}`."
-        )
-    return table
+    return parse(file, WORDS | WORDS_OF.get(name, set()), SCHEMA[name])
 
 
-def parse(file: Path, words: set[str] = WORDS) -> pd.DataFrame:
+def parse(file: Path, words: set[str] = WORDS, columns: list[str] | None = None) -> pd.DataFrame:
     """A file of comma-separated values as it was written: the columns `words` are text, all others numbers.
 
-    A byte order mark and other line ends, which editors leave, change nothing. Raises `StudyError` where lines were
-    cut, a line has too few or too many values, or a number is written otherwise, as spreadsheets do.
+    A byte order mark and other line ends, which editors leave, change nothing.
+
+    Raises:
+        StudyError: its columns are not these, lines were cut, a line has too few or too many values, or a number is
+            written otherwise, as by a spreadsheet.
     """
     remedy = "Take it from git, or from where it was copied from, once more; tables are not edited by hand"
     try:
@@ -115,11 +110,19 @@ def parse(file: Path, words: set[str] = WORDS) -> pd.DataFrame:
             raise ValueError("its last line was cut off")
         if odd := [i for i, length in enumerate(lengths, 1) if length != lengths[0]]:
             raise ValueError(f"line {odd[0]} has {lengths[odd[0] - 1]} values, and the first one has {lengths[0]}")
-        columns = list(pd.read_csv(io.StringIO(text), nrows=0).columns)
-        numbers = [column for column in columns if column not in words]
+        found = list(pd.read_csv(io.StringIO(text), nrows=0).columns)
+        if columns is not None and found != columns:
+            lacking = [name for name in columns if name not in found]
+            unknown = [name for name in found if name not in columns]
+            raise StudyError(
+                f"{file} was written by another version of the study, or by a spreadsheet: it lacks the columns "
+                f"{lacking} and has {unknown} (or another order). Move it away and run "
+                f"`make study PRESET={file.parent.name}`."
+            )
+        numbers = [column for column in found if column not in words]
         table = pd.read_csv(
             io.StringIO(text),
-            dtype=dict.fromkeys(set(columns) & words, str),
+            dtype=dict.fromkeys(set(found) & words, str),
             keep_default_na=False,
             na_values=dict.fromkeys(numbers, ["nan"]),
         )
@@ -127,6 +130,8 @@ def parse(file: Path, words: set[str] = WORDS) -> pd.DataFrame:
             if len(table) and table[column].dtype.kind not in "iuf":
                 odd = table[column][pd.to_numeric(table[column], errors="coerce").isna()]
                 raise ValueError(f"{[*odd, *table[column]][0]!r} in the column {column} is no number")
+    except StudyError:
+        raise
     except (ValueError, csv.Error) as error:
         raise StudyError(f"{file} is not as it was written ({' '.join(str(error).split())}). {remedy}.") from error
     return table
@@ -204,6 +209,7 @@ def _merged(preset, drop):
     histories, rows = [], []
     for run in planned:
         history, row = known[known.run == run.id], known_runs[known_runs.run == run.id]
+        history = history.sort_values(KEYS, kind="stable")  # whatever a spreadsheet has sorted them by
         if runs.finished(run):
             found, row = _from_folder(preset, run)
             if len(history) and not _equal(found, history):
@@ -215,7 +221,7 @@ def _merged(preset, drop):
         elif len(history) or len(row):
             _check_known(preset, run, row, history)
         if len(history):
-            histories.append(history.sort_values(KEYS, kind="stable"))  # whatever a spreadsheet has sorted them by
+            histories.append(history)
             shown = run.images_seen * row.epochs_done / run.epochs
             rows.append(row.assign(studies=" ".join(studies[run.id]), images_a_second=shown / row.seconds))
     if not histories:
@@ -236,9 +242,6 @@ def _check_known(preset, run, row, history):
 
 def history_problems(run: runs.Run, epochs_done: int, history: pd.DataFrame) -> Iterator[str]:
     """What is wrong with a run's history: it has each epoch, split and pass once, with the run's own parameters."""
-    for name in IDENTITY:
-        if name in history.columns and set(history[name]) != {getattr(run, name)}:
-            yield f"{name} is {sorted(set(history[name]))} in history.csv, and {getattr(run, name)!r} by its id"
     expected = int(epochs_done) * len(SPLITS) * run.iterations
     rows = set(history[KEYS].itertuples(index=False, name=None))
     if (
@@ -248,6 +251,9 @@ def history_problems(run: runs.Run, epochs_done: int, history: pd.DataFrame) -> 
         or not set(history.bpp) <= {i / 8 for i in range(1, run.iterations + 1)}
     ):
         yield f"history.csv has {len(history)} rows of it, not one each of {expected} epochs, splits and passes"
+    for name in IDENTITY:
+        if len(history) and name in history.columns and set(history[name]) != {getattr(run, name)}:
+            yield f"{name} is {sorted(set(history[name]))} in history.csv, and {getattr(run, name)!r} by its id"
 
 
 def _summary(preset):

@@ -38,7 +38,11 @@ def pack(preset: str, path: Path) -> list[runs.Run]:
     for run in packed:
         tables.check_folder(run)
     # Weights hardly shrink.
-    with atomic.whole(path) as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:
+    with (
+        atomic.whole(path) as file,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed_file,
+        tarfile.open(fileobj=packed_file, mode="w") as archive,
+    ):
         for run in packed:
             for name in LIMITS:
                 if (run.folder / name).exists():

@@ -1,7 +1,9 @@
-"""One run: resume after SIGKILL, the three statuses, what is scored, what is recorded, and its optimizer."""
+"""One run: resume after SIGKILL and damage, the three statuses, what is scored, what is recorded, and its optimizer."""
 
+import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -135,6 +137,137 @@ def test_a_second_process_waits_and_finds_what_the_first_has_left(run, finish, m
 
 class Interrupt(Exception):
     pass
+
+
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory):
+    """A run of two epochs that was cut off after the first: its folder's files, and what finishes it."""
+    run = replace(runs.plan("smoke", "batch_size")[0], epochs=2, train_size=64, width=1 / 16)
+    log = runs.log
+
+    def interrupted(run, line):
+        log(run, line)
+        raise Interrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDY_OUTPUT", str(tmp_path_factory.mktemp("cut-off")))
+        patch.setenv("TQDM_DISABLE", "1")
+        with patch.context() as cut, pytest.raises(Interrupt):
+            cut.setattr(runs, "log", interrupted)
+            training.train(run)
+        files = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+        codec = training.compiled_codec(run, 8)
+        first = [keras.ops.convert_to_numpy(weight) for weight in codec.weights]
+        yield run, files, codec, first
+
+
+CHECKPOINTS = {
+    "empty": (lambda whole: b"", "is damaged"),
+    "cut": (lambda whole: whole[:5000], "is damaged"),
+    "cut at the end": (lambda whole: whole[:-1], "is damaged"),
+    "zeros": (lambda whole: bytes(len(whole)), "is damaged"),
+    "a bit": (lambda whole: whole[:9999] + bytes([whole[9999] ^ 1]) + whole[10000:], "is damaged"),
+    "something else": (lambda whole: b"version https://git-lfs.github.com/spec/v1\n", "is damaged"),
+    "one array": (lambda whole: npy(), "is damaged"),
+    "of another network": (lambda whole: changed(whole, {"3": np.zeros((2, 2))}), "array 3 is .2, 2., and the network"),
+    "without an array": (lambda whole: changed(whole, {"3": None}), "array 3 is missing, and the network's has"),
+    "without its state": (lambda whole: changed(whole, {"state": None}), "its state is no state of a run"),
+    "of another run": (lambda whole: state(whole, run="another"), "it is that of another[.]"),
+    "a part": (lambda whole: state(whole, rows=[]), "it is a part of one"),
+    "of more epochs": (lambda whole: state(whole, epoch=3, rows=[{}] * 6), "it is a part of one"),
+    "words for numbers": (lambda whole: state(whole, epoch="one"), "it is a part of one"),
+}
+
+
+def npy():
+    content = io.BytesIO()
+    np.save(content, np.zeros(3))
+    return content.getvalue()
+
+
+def changed(whole, changes):
+    with np.load(io.BytesIO(whole)) as arrays:
+        arrays = {name: arrays[name] for name in arrays.files} | changes
+    content = io.BytesIO()
+    np.savez(content, **{name: array for name, array in arrays.items() if array is not None})
+    return content.getvalue()
+
+
+def state(whole, **changes):
+    with np.load(io.BytesIO(whole)) as arrays:
+        return changed(whole, {"state": np.array(json.dumps(json.loads(str(arrays["state"])) | changes))})
+
+
+def resumed(cut_off, changes):
+    """The recorder of a run that was cut off, taken up with other files, and its codec."""
+    run, files, codec, first = cut_off
+    run.folder.mkdir(parents=True)
+    for name, content in (files | changes).items():
+        (run.folder / name).write_bytes(content)
+    for weight, value in zip(codec.weights, first, strict=True):
+        weight.assign(value)
+    recorder = training.Recorder(run, data.load(run.data), 8)
+    recorder.resume(codec)
+    return recorder, first
+
+
+def test_a_run_is_taken_up_after_its_last_whole_epoch(cut_off, capsys):
+    recorder, first = resumed(cut_off, {})
+    assert (recorder.epoch, len(recorder.rows)) == (1, 2) and capsys.readouterr().out == ""
+    assert any((keras.ops.convert_to_numpy(w) != f).any() for w, f in zip(recorder.model.weights, first, strict=True))
+
+
+@pytest.mark.parametrize(("damage", "words"), CHECKPOINTS.values(), ids=CHECKPOINTS)
+def test_a_run_whose_checkpoint_is_damaged_starts_over_and_says_so(damage, words, cut_off, capsys):
+    recorder, first = resumed(cut_off, {"checkpoint.npz": damage(cut_off[1]["checkpoint.npz"])})
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"{recorder.run.id}: the checkpoint cannot be used, so the run starts over: ")
+    assert re.search(words, said), said
+    assert (recorder.epoch, recorder.rows, recorder.status) == (0, [], "running")
+    for weight, value in zip(recorder.model.weights, first, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), value)
+    assert runs.read_manifest(recorder.run)["epochs_done"] == 0
+
+
+@pytest.mark.parametrize("manifest", [b"", b'{"run": "photo', b"\0" * 500, b"[]"])
+def test_a_run_whose_manifest_is_damaged_goes_on_from_its_checkpoint(manifest, cut_off, capsys):
+    recorder, _ = resumed(cut_off, {"manifest.json": manifest})
+    assert capsys.readouterr().out == f"{recorder.run.id}: manifest.json is damaged and is written anew.\n"
+    assert recorder.epoch == 1
+    manifest = runs.read_manifest(recorder.run)
+    assert manifest["epochs_done"] == 1 and manifest["commit"] == json.loads(cut_off[1]["manifest.json"])["commit"]
+
+
+def test_a_run_ends_alike_whatever_was_damaged_and_leaves_nothing(cut_off, tmp_path, monkeypatch):
+    run, files, *_ = cut_off
+    run.folder.mkdir(parents=True)
+    for name, content in (
+        files | {"checkpoint.npz": b"", "manifest.json": b"", ".history.csv.x.part": b"half"}
+    ).items():
+        (run.folder / name).write_bytes(content)
+    training.train(run)
+    over = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    assert over.keys() == {"manifest.json", "weights.npz", "images.csv", "history.csv", "log.txt", "lock"}
+    for key, name in tables.DIGESTED.items():
+        assert runs.read_manifest(run)[key] == runs.digest(over[name])
+    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path / "whole"))
+    training.train(run)
+    for name in ("history.csv", "images.csv", "weights.npz"):
+        assert (run.folder / name).read_bytes() == over[name]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda whole: b"", lambda whole: whole[:-9], lambda whole: changed(whole, {"0": None})]
+)
+def test_weights_that_are_damaged_are_named_with_the_remedy(damage, finished):
+    path = finished.folder / "weights.npz"
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    with pytest.raises(StudyError, match="weights.npz is damaged|array 0 is missing") as error:
+        training.trained_codec(finished)
+    assert "Remove it and call study.training.train(run) to make it again." in str(error.value)
+    path.write_bytes(whole)
+    training.trained_codec(finished)
 
 
 def interrupt(monkeypatch, run, epoch):

@@ -49,6 +49,151 @@ def test_what_is_written_is_returned_as_it_is_read_again(output):
     pd.testing.assert_frame_equal(written, tables.read("smoke", "rates"))
 
 
+# Tables that something happened to
+
+
+def semicolons(text):
+    return text.replace(",", ";")
+
+
+def in_words_of_a_spreadsheet(text):
+    head, row, *rows = text.splitlines(keepends=True)
+    return head + row.replace("17.5", '"17,5"') + "".join(rows)
+
+
+DAMAGED = {
+    "cut in a line": (lambda text: text[:-9], "its last line was cut off"),
+    "cut at a number": (lambda text: text[: text.rindex(",") - 1], "its last line was cut off|values"),
+    "semicolons": (semicolons, r"lacks the columns \['preset'"),
+    "tabs": (lambda text: text.replace(",", "\t"), r"lacks the columns \['preset'"),
+    "decimal commas": (in_words_of_a_spreadsheet, "'17,5' in the column psnr is no number"),
+    "a date": (lambda text: text.replace(",17.5,", ",17. May,", 1), "'17. May' in the column psnr is no number"),
+    "a percentage": (lambda text: text.replace(",17.5,", ",17.5%,", 1), "'17.5%' in the column psnr is no number"),
+    "an empty cell": (lambda text: text.replace(",17.5,", ",,", 1), "'' in the column psnr is no number"),
+    "true and false": (lambda text: text.replace(",17.5,", ",TRUE,"), "in the column psnr is no number"),
+    "a cell too many": (lambda text: text.replace(",17.5,", ",17.5,1,", 1), "line 2 has 29 values, and the first one"),
+    "a cell too few": (lambda text: text.replace(",17.5,", ",", 1), "line 2 has 27 values, and the first one has 28"),
+    "commas at each end": (lambda text: text.replace("\n", ",\n"), "lacks|has .*Unnamed"),
+    "nothing": (lambda text: "", "is not as it was written"),
+    "zeros": (lambda text: "\0" * len(text), "is not as it was written"),
+    "UTF-16": (lambda text: text.encode("utf-16"), "is not as it was written"),
+    "a merge": (lambda text: "<<<<<<< HEAD\n" + text, "line 2 has 28 values, and the first one has 1"),
+    "a pointer": (lambda text: "version https://git-lfs.github.com/spec/v1\nsize 1\n", "lacks the columns"),
+}
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_table_is_refused_by_its_name(damage, words, output, finish):
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run, psnr=17.5)
+    tables.collect("smoke")
+    path = tables.path("smoke", "history")
+    damaged = damage(path.read_text())
+    path.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
+    before = path.read_bytes()
+    for use in (lambda: tables.read("smoke", "history"), lambda: tables.collect("smoke")):
+        with pytest.raises(StudyError, match=words) as error:
+            use()
+        assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert path.read_bytes() == before
+
+
+HARMLESS = {
+    "a byte order mark": lambda text: "\ufeff" + text,
+    "other line ends": lambda text: text.replace("\n", "\r\n"),
+    "sorted by psnr": lambda text: "".join(
+        [text.splitlines(True)[0], *sorted(text.splitlines(True)[1:], reverse=True)]
+    ),
+    "quoted words": lambda text: text.replace(",lstm,", ',"lstm",'),
+    "more digits": lambda text: text.replace(",17.5,", ",17.50000,"),
+    "an exponent": lambda text: text.replace(",17.5,", ",1.75E+01,"),
+    "empty lines": lambda text: text.replace("\n", "\n\n"),
+}
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+@pytest.mark.parametrize("here", [True, False], ids=["with folders", "without folders"])
+def test_what_an_editor_leaves_without_harm_is_mended_by_collecting(change, here, output, finish):
+    made = runs.plan("smoke", "batch_size")
+    for run in made:
+        finish(run, psnr=17.5)
+    tables.collect("smoke")
+    path = tables.path("smoke", "history")
+    before = path.read_bytes()
+    path.write_bytes(change(before.decode()).encode())
+    assert path.read_bytes() != before
+    for run in () if here else made:
+        shutil.rmtree(run.folder)
+    tables.collect("smoke")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("history", lambda table: table.iloc[:-2], "history.csv has 10 rows of it, not one each of 12"),
+        ("history", lambda table: table.iloc[:0], "history.csv has 0 rows of it"),
+        ("history", lambda table: table[table.epoch != 3], "history.csv has 10 rows of it"),
+        ("history", lambda table: pd.concat([table, table]), "history.csv has 24 rows of it"),
+        ("history", lambda table: table.assign(batch_size=9), r"batch_size is \[9\] in history.csv, and 8 by its id"),
+        ("history", lambda table: table.assign(epoch=table.epoch / 2), "history.csv has 12 rows of it, not one each"),
+        ("runs", lambda table: table.iloc[:0], "runs.csv has 0 rows of it"),
+        ("runs", lambda table: pd.concat([table, table]), "runs.csv has 2 rows of it"),
+        ("runs", lambda table: table.assign(epochs_done=5), "history.csv has 12 rows of it, not one each of 10"),
+    ],
+)
+def test_tables_that_have_a_part_of_a_run_are_refused_and_stay(name, change, words, output, finish):
+    """As after a table was cut at the end of a line; with the run's folder they are mended."""
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run)
+    tables.collect("smoke")
+    before = {name: tables.path("smoke", name).read_bytes() for name in ("history", "runs", "summary")}
+    tables.write("smoke", name, change(tables.read("smoke", name)))
+    cut = tables.path("smoke", name).read_bytes()
+    run.folder.rename(output / "elsewhere")
+    with pytest.raises(
+        StudyError, match=f"has a part of the run {run.id} .{words}.*Take runs.csv and history.csv from git"
+    ):
+        tables.collect("smoke")
+    assert tables.path("smoke", name).read_bytes() == cut
+    if len(tables.read("smoke", name)) == 24 or "part" not in words:
+        tables.write("smoke", "history", tables.read("smoke", "history").iloc[:0])
+    (output / "elsewhere").rename(run.folder)
+    tables.collect("smoke")
+    assert {name: tables.path("smoke", name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("name", ["history.csv", "weights.npz", "images.csv"])
+def test_each_file_of_a_run_is_known_by_its_digest(name, output, finish):
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run)
+    for other in ("weights.npz", "images.csv"):
+        (run.folder / other).write_bytes(b"whole")
+    digests = {key: runs.digest((run.folder / file).read_bytes()) for key, file in tables.DIGESTED.items()}
+    runs.write_manifest(run, runs.read_manifest(run) | digests)
+    tables.check_folder(run)
+    path = run.folder / name
+    path.write_bytes(path.read_bytes().replace(b"e", b"f"))
+    with pytest.raises(StudyError, match=f"manifest.json and {name} in .* two different results.*or {name} is damaged"):
+        tables.collect("smoke")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"fingerprint": None}, "fingerprint is None in .*manifest.json"),
+        ({"parameters": "many"}, "parameters is 'many' in .*manifest.json"),
+        ({"epochs_done": 5}, "history.csv has 12 rows of it, not one each of 10"),
+    ],
+)
+def test_a_finished_run_whose_manifest_lacks_something_is_refused(change, words, output, finish):
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run)
+    runs.write_manifest(run, runs.read_manifest(run) | change)
+    with pytest.raises(StudyError, match=f"Run {run.id}.*{words}.*Copy the whole folder once more, or remove it"):
+        tables.collect("smoke")
+
+
 # The rows of studies
 
 

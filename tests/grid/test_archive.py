@@ -1,16 +1,19 @@
 """Runs carried to another machine: packed, unpacked, merged by copying; what does not fit together is refused."""
 
+import gzip
 import io
 import json
 import shutil
+import subprocess
 import tarfile
 from dataclasses import asdict
 
 import pytest
+from filelock import FileLock
 
 from study.experiments import runs, tables
 from study.grid import archive
-from study.ground import atomic
+from study.ground import atomic, locks, paths
 from study.ground.errors import StudyError
 
 LOCK = lambda run: run.folder.parent / "unpack.lock"  # noqa: E731
@@ -153,3 +156,131 @@ def test_nothing_to_pack_is_said_with_the_command(tmp_path, machine):
     with pytest.raises(StudyError, match="nothing to pack. `make study PRESET=smoke` trains them"):
         archive.pack("smoke", tmp_path / "runs.tar.gz")
     assert not list(tmp_path.glob("*.gz"))
+
+
+# Archives that something happened to
+
+
+def unpacks_nothing(path, words):
+    with pytest.raises(StudyError, match=words) as error:
+        archive.unpack(path)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in paths.runs().iterdir()] == ["unpack.lock"]
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_a_part_of_an_archive_is_refused(share, packed, tmp_path, machine):
+    machine("second")
+    whole = packed.read_bytes()
+    (tmp_path / "part.tar.gz").write_bytes(whole[: int(share * len(whole))])
+    unpacks_nothing(tmp_path / "part.tar.gz", "part.tar.gz is not a whole archive of runs")
+
+
+def test_an_archive_in_which_one_bit_is_another_is_refused_wherever_it_is(packed, tmp_path, machine):
+    """By gzip's checksum at the end, where the archive is whole otherwise; gzip too says which bits have no meaning."""
+    machine("second")
+    whole, bad = packed.read_bytes(), tmp_path / "bad.tar.gz"
+    subprocess.run(["gzip", "--test", packed], check=True)
+    found = 0
+    for at in range(10, len(whole), 29):
+        bad.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        if subprocess.run(["gzip", "--test", bad], capture_output=True).returncode:
+            unpacks_nothing(bad, "bad.tar.gz")
+            found += 1
+    assert found > len(range(10, len(whole), 29)) - 3
+
+
+def archived(path, *members):
+    """An archive of members: a name, its content, and fields of the member that are others."""
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for name, content, fields in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            for field, value in fields.items():
+                setattr(member, field, value)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+class Zeros(io.RawIOBase):
+    def __init__(self, size):
+        self.left = size
+
+    def read(self, size):
+        size = min(size, self.left)
+        self.left -= size
+        return bytes(size)
+
+
+def test_files_that_are_too_large_are_refused_before_they_are_unpacked(tmp_path, machine):
+    """Zeros pack well: an archive of a hundred kilobytes unpacks to as many megabytes."""
+    machine("second")
+    run = runs.plan("smoke")[0]
+    for name, limit in archive.LIMITS.items():
+        if limit > 2**24:
+            continue
+        member = tarfile.TarInfo(f"{run.id}/{name}")
+        member.size = limit + 1
+        with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz", compresslevel=1) as bomb:
+            bomb.addfile(member, Zeros(member.size))
+        unpacks_nothing(tmp_path / "bomb.tar.gz", f"holds '{run.id}/{name}' of {limit + 1:,} bytes; such a file has at")
+
+
+def test_fields_of_a_tar_that_would_fill_the_memory_are_refused(tmp_path, machine):
+    machine("second")
+    run = runs.plan("smoke")[0]
+    archived(tmp_path / "pax.tar.gz", (f"{run.id}/log.txt", b"", {"pax_headers": {"comment": "x" * 2**22}}))
+    unpacks_nothing(tmp_path / "pax.tar.gz", r"not a whole archive of runs \(a field of 4,?\d+ bytes\)")
+
+
+def test_what_comes_after_the_last_file_is_refused(packed, tmp_path, machine):
+    machine("second")
+    for more, words in ((gzip.compress(bytes(2**18)), "goes on after its last file"), (b"more", "bad.tar.gz")):
+        (tmp_path / "bad.tar.gz").write_bytes(packed.read_bytes() + more)
+        unpacks_nothing(tmp_path / "bad.tar.gz", words)
+
+
+@pytest.mark.parametrize("kind", ["SYMTYPE", "LNKTYPE", "DIRTYPE", "FIFOTYPE", "CHRTYPE", "BLKTYPE", "GNUTYPE_SPARSE"])
+def test_whatever_is_no_file_is_refused(kind, tmp_path, machine):
+    machine("second")
+    run = runs.plan("smoke")[0]
+    fields = {"type": getattr(tarfile, kind), "linkname": "/etc/passwd"}
+    unpacks_nothing(archived(tmp_path / "bad.tar.gz", (f"{run.id}/history.csv", b"", fields)), "bad.tar.gz")
+
+
+def test_a_file_that_is_there_twice_is_refused(tmp_path, machine):
+    machine("second")
+    name = f"{runs.plan('smoke')[0].id}/history.csv"
+    unpacks_nothing(archived(tmp_path / "bad.tar.gz", (name, b"1", {}), (name, b"2", {})), f"holds '{name}' twice")
+
+
+def test_a_part_of_a_run_is_refused(packed, tmp_path, machine):
+    machine("second")
+    with tarfile.open(packed) as whole:
+        members = [(m.name, whole.extractfile(m).read(), {}) for m in whole]
+    for lacking in ("manifest.json", "history.csv"):
+        rest = [member for member in members if not member[0].endswith(lacking)]
+        unpacks_nothing(archived(tmp_path / "bad.tar.gz", *rest), f"without {lacking}, so it is no finished run")
+
+
+def test_what_a_killed_process_left_goes_and_an_unfinished_run_gives_way(packed, machine):
+    machine("second")
+    one, two = runs.plan("smoke", "batch_size")
+    left = paths.runs() / ".unpack-killed" / one.id
+    left.mkdir(parents=True)
+    (left / "weights.npz").write_bytes(b"half of them")
+    runs.write_manifest(two, {"status": "running", "epochs_done": 1, "seconds": 1.0})
+    (two.folder / "checkpoint.npz").write_bytes(b"of one epoch")
+    new, _ = archive.unpack(packed)
+    assert {run.id for run in new} == {one.id, two.id}
+    assert {path.name for path in paths.runs().iterdir()} == {"unpack.lock", one.id, two.id}
+    assert {path.name for path in two.folder.iterdir()} == FILES | {"lock"}
+
+
+def test_two_processes_unpack_one_after_the_other(packed, machine, monkeypatch):
+    machine("second")
+    first = FileLock(paths.runs() / "unpack.lock")
+    paths.runs().mkdir(parents=True)
+    first.acquire()
+    monkeypatch.setattr(locks, "print", lambda *_, **__: first.release(), raising=False)
+    assert len(archive.unpack(packed)[0]) == 2 and not first.is_locked

@@ -244,7 +244,8 @@ def test_a_notebook_runs_without_a_persons_own_settings(repository, tmp_path, mo
     text += "print(matplotlib.rcParams['font.size'], matplotlib.get_backend())"
     write_notebook(source.parent, source.stem, "size: int = 3  # words", text)
     notebooks.execute(source.stem, tmp_path / "out.ipynb", {})
-    done = nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs[0].text.splitlines()[-2:]
+    outputs = nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs
+    done = "".join(output.text for output in outputs if output.name == "stdout").splitlines()
     assert done[0] == f"False 0 {sys.executable}"
     assert float(done[1].split()[0]) == 10 and "inline" in done[1]
     assert {name: os.environ.get(name) for name in before} == before and not list(long.iterdir())
