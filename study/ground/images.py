@@ -12,7 +12,7 @@ import pillow_jxl  # noqa: F401, by which Pillow reads and writes JPEG XL
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from study.ground import atomic, colour, depth, jpeg_xl, walk
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, foreign
 
 SIDE = 32  # pixels on a side of every training and validation image
 LOSSLESS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".webp": "WEBP"}
@@ -177,16 +177,23 @@ def _open(path, check_size=lambda width, height: None):
             start += file.read()
             header = jpeg_xl.read_header(start)
             check_size(header.width, header.height)
-        with Image.open(file) as image:
+        with _image(file) as image:
             check_size(*image.size)
 
             def again():
-                other = Image.open(file)
+                other = _image(file)
                 if page := image.tell():
                     other.seek(page)
                 return other
 
             yield image, start, again
+
+
+def _image(file):
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        raise StudyError("it is of no kind that Pillow reads, or damaged; save it as PNG or JPEG") from error
 
 
 @contextmanager
@@ -210,23 +217,12 @@ def _file(path):
 
 @contextmanager
 def _decoder(path):
-    """Turns whatever a decoder raises into one line.
-
-    On damaged files Pillow's plugins and the libraries below them let nearly any type through: struct.error, KeyError,
-    RuntimeError, MemoryError, and of the one in Rust a panic, which is no `Exception`. So only what calls them stands
-    in such a block, and what is done with their pixels stands outside.
-    """
+    """A block in which a file is decoded. Every `StudyError` names the file."""
     try:
-        yield
-    except (StudyError, KeyboardInterrupt, SystemExit) as error:
-        if isinstance(error, StudyError) and str(path) not in str(error):
-            raise StudyError(f"{path}: {error}") from error
-        raise
-    except UnidentifiedImageError as error:
-        raise StudyError(f"{path} does not decode as an image (its kind is none that Pillow knows)") from error
-    except BaseException as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise StudyError(f"{path} does not decode as an image ({said}); repair or remove it") from error
+        with foreign(f"{path} does not decode as an image", "repair or remove it"):
+            yield
+    except StudyError as error:
+        raise error if str(path) in str(error) else StudyError(f"{path}: {error}") from error
 
 
 def _skip_thumbnail(image, notes):

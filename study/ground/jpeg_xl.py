@@ -43,7 +43,11 @@ def read_header(start: bytes) -> Header:
                 read.choice((0, 0), (0, 3), (0, 16), (0, 32))
                 read(1)
         fractions = read(1)
-        bits = read.choice((32, 0), (16, 0), (24, 0), (1, 6)) if fractions else read.choice((8, 0), (10, 0), (12, 0), (1, 6))
+        bits = (
+            read.choice((32, 0), (16, 0), (24, 0), (1, 6))
+            if fractions
+            else read.choice((8, 0), (10, 0), (12, 0), (1, 6))
+        )
     return Header(width, height, bits, animated)
 
 
