@@ -154,7 +154,7 @@ def _check_target(target, source, model):
     """Raises `StudyError` where a result would take the place of what it is made from, by whatever name or link."""
     for path in (source, Path(model or source)):
         if target.exists() and path.exists() and os.path.samefile(path, target):
-            raise StudyError(f"{target} is {path}, which is read; choose another name for what is written.")
+            raise StudyError(f"{target} is read itself, as {path}; choose another name for what is written.")
 
 
 def _fitting(folder, name, suffix):

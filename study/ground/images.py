@@ -72,15 +72,27 @@ def read_picture(path: Path, check_size=lambda width, height: None) -> tuple[np.
             notes.append(f"{bits} bits a channel, now 8")
         decoded = depth.load(image, again)
         check_size(*image.size)  # some kinds hold several sizes, and the largest is decoded
-        profile = image.info.get("icc_profile")
-        orientation = _orientation(path, image, notes)
         parts = None if isinstance(decoded, depth.Deep) else _split(decoded)
-        notes += _frames(path, image, start)
+
+        def ask(what, otherwise, remark):
+            """A piece of metadata; they may be so damaged that the decoder fails at them, with the pixels sound."""
+            try:
+                with _decoder(path):
+                    return what()
+            except StudyError:
+                notes.append(remark)
+                return otherwise
+
+        profile, unfollowed = ask(
+            lambda: colour.stated(image, start), (None, []), "colours as they stand, metadata damaged"
+        )
+        orientation = ask(lambda: _orientation(image), None, "not turned, as its EXIF is damaged")
+        frames = ask(lambda: _frames(image, start), [], "the first page or frame, as what follows is damaged")
     shown, alpha = parts or _split(depth.eight_bits(decoded))
     if shown.mode == "L":
         notes.append("grey, which comes back as RGB")
     shown, changed = colour.to_srgb(shown, profile)
-    notes += changed
+    notes += [*unfollowed, *changed, *frames]
     if alpha and alpha.getextrema() != (255, 255):
         notes.append("transparent, now on white")
         shown = Image.composite(shown, Image.new("RGB", shown.size, "white"), alpha)
@@ -237,16 +249,9 @@ def _skip_thumbnail(image, notes):
         notes.append("a thumbnail, as the file says")
 
 
-def _orientation(path, image, notes):
-    """What EXIF says of how a loaded image is to be turned; the codestream's word counts in JPEG XL."""
-    if image.format == "JXL" and not image.jpeg:
-        return None
-    try:
-        with _decoder(path):
-            return image.getexif().get(ORIENTATION)
-    except StudyError:
-        notes.append("not turned, as its EXIF is damaged")
-        return None
+def _orientation(image):
+    """What EXIF says of how a loaded image is to be turned. JPEG XL says it elsewhere, and is turned when decoded."""
+    return None if image.format == "JXL" and not image.jpeg else image.getexif().get(ORIENTATION)
 
 
 def _split(image):
@@ -263,16 +268,11 @@ def _split(image):
     return base.convert("RGB"), alpha
 
 
-def _frames(path, image, start):
-    """What is to be said of the pages or frames that follow."""
+def _frames(image, start):
+    """What is to be said of the pages or frames that follow the one that is shown."""
     if image.format == "PSD":  # which shows all its layers together
         return []
-    if image.format == "JXL" and jpeg_xl.read_header(start).animated:
-        return ["the first of several frames"]
-    try:
-        with _decoder(path):
-            frames = getattr(image, "n_frames", 1)
-    except StudyError:
-        return ["the first page or frame, as what follows is damaged"]
-    kind = "pages" if image.format in ("TIFF", "DCX") else "frames"
+    if image.format == "JXL":
+        return ["the first of several frames"] if jpeg_xl.read_header(start).animated else []
+    kind, frames = "pages" if image.format in ("TIFF", "DCX") else "frames", getattr(image, "n_frames", 1)
     return [f"the first of {frames} {kind}"] if frames > 1 and not image.tell() else []
