@@ -22,21 +22,36 @@ def files_below(folder: Path) -> tuple[list[Path], dict[Path, str]]:
 
 def _search(folder, above, found, passed_over):
     try:
-        above = (*above, os.stat(folder)[1:3])  # which folder it is, whatever link led here
+        above = (*above, _identity(folder))
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         passed_over[folder] = f"the folder cannot be read ({error.strerror})"
         return
     for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            continue
-        if path.is_dir():
-            if os.stat(path)[1:3] in above:
-                passed_over[path] = "a link back to a folder above it"
-            else:
-                _search(path, above, found, passed_over)
-        elif path.is_file():
-            found.append(path)
-        else:
-            passed_over[path] = "a link that leads nowhere" if path.is_symlink() else "a pipe or device, not a file"
+        if not entry.name.startswith("."):
+            path = folder / entry.name
+            try:
+                reason = _look(path, entry, above, found, passed_over)
+            except OSError as error:
+                reason = f"it cannot be looked at ({error.strerror})"
+            if reason:
+                passed_over[path] = reason
+
+
+def _look(path, entry, above, found, passed_over):
+    """Takes in a file, or what is in a folder; returns why something else is passed over."""
+    if entry.is_dir():
+        if _identity(path) in above:
+            return "a link back to a folder above it"
+        _search(path, above, found, passed_over)
+    elif entry.is_file():
+        found.append(path)
+    else:
+        return "a link that leads nowhere" if entry.is_symlink() else "a pipe or device, not a file"
+    return None
+
+
+def _identity(folder):
+    """Which folder it is, whatever link leads there."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
