@@ -151,7 +151,12 @@ def _pairs(options, suffixes, expected, rename):
 
 
 def _check_target(target, source, model):
-    """Raises `StudyError` where a result would take the place of what it is made from, by whatever name or link."""
+    """Raises `StudyError` where a result would take the place of what it is made from, by whatever name or link.
+
+    And of a folder, pipe or device, before work is done for nothing.
+    """
+    if target.exists() and not target.is_file():
+        raise StudyError(f"{target} is a folder, pipe or device, and a file would take its place; name another one.")
     for path in (source, Path(model or source)):
         if target.exists() and path.exists() and os.path.samefile(path, target):
             raise StudyError(f"{target} is read itself, as {path}; choose another name for what is written.")

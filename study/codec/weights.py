@@ -100,7 +100,7 @@ def _read(path):
         raise StudyError(f"There is no file {path}; name a file of weights that is there.")
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
-    with foreign(f"{path} is no file of weights", "get it again"):
+    with foreign(f"{path} is no file of weights", "get it again."):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if max(size, len(content)) > LARGEST:

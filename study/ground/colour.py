@@ -74,7 +74,7 @@ def to_srgb(image: Image.Image, profile: bytes | Numbers | None) -> tuple[Image.
         if not transform:
             return image.convert("RGB"), []
         image = image if SPACES[image.mode] == space else image.convert("RGB")
-        return ImageCms.applyTransform(image, transform), [f"brought from {name} to sRGB"]
+        return transform.apply(image), [f"brought from {name} to sRGB"]
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         return image.convert("RGB"), [f"its colour profile was left out, which does not fit it ({error})"]
 
@@ -93,7 +93,7 @@ def _transform(profile, mode):
     if mode == "CMYK":
         return space, name, transform
     trial = Image.fromarray(GRID.astype(np.uint8)) if mode == "RGB" else Image.linear_gradient("L")
-    change = np.asarray(ImageCms.applyTransform(trial, transform)) - np.asarray(trial.convert("RGB"), int)
+    change = np.asarray(transform.apply(trial)) - np.asarray(trial.convert("RGB"), int)
     return space, name, transform if np.abs(change).max() > 1 else None
 
 

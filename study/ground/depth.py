@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from study.ground import jpeg_xl
 from study.ground.errors import StudyError
@@ -17,7 +17,7 @@ PLANES, DEPTHS, GREYS = 284, 258, 262  # tags of TIFF
 SEPARATE, WHITE_IS_ZERO = 2, 0  # what they may say
 
 
-def bits(image: Image.Image, start: bytes) -> int:
+def bits(image: ImageFile.ImageFile, start: bytes) -> int:
     """How many bits a channel has in the file of an image that is opened and not loaded; `start` are its first bytes.
 
     Raises `StudyError` for fractions and for numbers of 32 bits, of which no format says what is white.
@@ -28,7 +28,7 @@ def bits(image: Image.Image, start: bytes) -> int:
     if found := re.search(r";(12|16)", _raw_mode(image)):
         return int(found[1])
     if image.format == "PPM" and image.tile[0].codec_name.startswith("ppm"):
-        return 16 if image.tile[0].args[1] > 255 else 8
+        return 16 if _arguments(image.tile[0])[1] > 255 else 8
     if image.format == "SGI":
         return 8 * start[3]
     if image.format == "JPEG2000" and (at := start.find(b"\xff\x4f\xff\x51")) >= 0:
@@ -40,14 +40,17 @@ def bits(image: Image.Image, start: bytes) -> int:
     return 16 if image.mode.startswith("I") else 8
 
 
-def mend_planes(image: Image.Image) -> None:
+def mend_planes(image: ImageFile.ImageFile) -> None:
     """Has channels of 16 bits that stand one after another in a TIFF read as such: Pillow takes them for 8 bits."""
-    tags = getattr(image, "tag_v2", {})
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return
+    tags = image.tag_v2
     if tags.get(PLANES) == SEPARATE and max(tags.get(DEPTHS, (8,))) == 16:
         order = "B" if tags.prefix == b"MM" else "L"
         image.tile = [
-            tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:])) if len(tile.args[0]) == 1 else tile
+            tile._replace(args=(f"{plane};16{order}", *rest)) if len(plane) == 1 else tile
             for tile in image.tile
+            for plane, *rest in [_arguments(tile)]
         ]
 
 
@@ -61,7 +64,7 @@ class Deep(NamedTuple):
     transparent: int | tuple | None  # the one colour that is
 
 
-def load(image: Image.Image, again: Callable[[], Image.Image]) -> Image.Image | Deep:
+def load(image: ImageFile.ImageFile, again: Callable[[], ImageFile.ImageFile]) -> Image.Image | Deep:
     """Decodes an opened image, the second time with the other byte of numbers of 16 bits, of which Pillow keeps one.
 
     Where Pillow has no way to the lower byte, what it shows counts. `again` opens the same image once more.
@@ -109,5 +112,9 @@ def _other_byte(arguments):
 
 
 def _raw_mode(image):
-    arguments = image.tile[0].args if image.tile else ""
-    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+    return str(_arguments(image.tile[0])[0]) if image.tile else ""
+
+
+def _arguments(tile):
+    """Arguments of the decoder, the raw mode first; Pillow leaves out the brackets around a single one."""
+    return tile.args if isinstance(tile.args, tuple) else (tile.args,)

@@ -34,4 +34,4 @@ def foreign(refusal: str, advice: str) -> Iterator[None]:
         raise
     except BaseException as error:
         said = " ".join(str(error).split())
-        raise StudyError(f"{refusal} ({type(error).__name__}{': ' if said else ''}{said}); {advice}.") from error
+        raise StudyError(f"{refusal} ({type(error).__name__}{': ' if said else ''}{said}); {advice}") from error

@@ -70,9 +70,9 @@ def read_picture(path: Path, check_size=lambda width, height: None) -> tuple[np.
         depth.mend_planes(image)
         if (bits := depth.bits(image, start)) > 8:
             notes.append(f"{bits} bits a channel, now 8")
-        decoded = depth.load(image, again)
+        loaded = depth.load(image, again)
         check_size(*image.size)  # some kinds hold several sizes, and the largest is decoded
-        parts = None if isinstance(decoded, depth.Deep) else _split(decoded)
+        pixels = loaded if isinstance(loaded, depth.Deep) else _split(loaded)
 
         def ask(what, otherwise, remark):
             """A piece of metadata; they may be so damaged that the decoder fails at them, with the pixels sound."""
@@ -88,7 +88,7 @@ def read_picture(path: Path, check_size=lambda width, height: None) -> tuple[np.
         )
         orientation = ask(lambda: _orientation(image), None, "not turned, as its EXIF is damaged")
         frames = ask(lambda: _frames(image, start), [], "the first page or frame, as what follows is damaged")
-    shown, alpha = parts or _split(depth.eight_bits(decoded))
+    shown, alpha = _split(depth.eight_bits(pixels)) if isinstance(pixels, depth.Deep) else pixels
     if shown.mode == "L":
         notes.append("grey, which comes back as RGB")
     shown, changed = colour.to_srgb(shown, profile)
@@ -189,11 +189,11 @@ def _open(path, check_size=lambda width, height: None):
             start += file.read()
             header = jpeg_xl.read_header(start)
             check_size(header.width, header.height)
-        with _image(file) as image:
+        with _image(path, file) as image:
             check_size(*image.size)
 
             def again():
-                other = _image(file)
+                other = _image(path, file)
                 if page := image.tell():
                     other.seek(page)
                 return other
@@ -201,11 +201,12 @@ def _open(path, check_size=lambda width, height: None):
             yield image, start, again
 
 
-def _image(file):
+def _image(path, file):
     try:
         return Image.open(file)
     except UnidentifiedImageError as error:
-        raise StudyError("it is of no kind that Pillow reads, or damaged; save it as PNG or JPEG") from error
+        said = "Pillow reads no such kind, or it is damaged"
+        raise StudyError(f"{path} does not decode as an image ({said}); repair or remove it") from error
 
 
 @contextmanager
@@ -254,7 +255,7 @@ def _orientation(image):
     return None if image.format == "JXL" and not image.jpeg else image.getexif().get(ORIENTATION)
 
 
-def _split(image):
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """A loaded image of 8 bits a channel in mode L, RGB or CMYK, and its alpha channel or None."""
     if image.mode == "CMYK":
         return image, None

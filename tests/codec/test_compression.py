@@ -86,7 +86,7 @@ def test_models_of_fewer_passes():
     done = compress(few, original)
     assert done.passes == 3
     np.testing.assert_array_equal(decompress(few, done.file), done.picture)
-    with pytest.raises(ValueError, match="small has 3 passes.*0 < iterations <= 3"):
+    with pytest.raises(ValueError, match="--iterations 4: 3 passes.*0 < iterations <= 3"):
         compress(few, original, iterations=4)
     with pytest.raises(ValueError, match="3 passes reach"):
         compress(few, original, psnr=99)
@@ -121,7 +121,7 @@ def test_psnr_takes_the_fewest_passes_that_reach_it():
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"bpp": 9}, "--bpp 9: small has 16 passes, which are 2 bpp"),
+        ({"bpp": 9}, "--bpp 9: 16 passes are 2 bpp"),
         ({"bpp": 0}, "--bpp 0"),
         ({"iterations": 17}, "--iterations 17"),
         ({"iterations": 0}, "--iterations 0"),

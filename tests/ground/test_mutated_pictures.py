@@ -84,7 +84,6 @@ FILES = {
         saved("PPM"),
         b"P6 4 3 4095\n" + DEEP.tobytes()[:72],
         b"P3 2 1 255 1 2 3 4 5 6 ",
-        b"Pf 2 2 -1\n" + bytes(16),
     ],
     "QOI": [saved("QOI", ALPHA)],
     "SGI": [saved("SGI"), saved("SGI", ALPHA, bpc=2)],
