@@ -5,6 +5,7 @@ PRESET ?= laptop
 CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 PROFILE ?=
 FRESH  ?=
+MUTATIONS ?= 1000
 
 STUDY := .venv/bin/python -m study
 PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
@@ -13,7 +14,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-cluster test-codec notebooks lab readme figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test fuzz test-cluster test-codec notebooks lab readme figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,11 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
 	$(PIP) -c constraints.txt -e '.[cluster]'
 	.venv/bin/python -m pytest tests/cluster/check_slurm.py
+
+# MUTATIONS is how many of each kind of file: a minute per thousand. `make test` does sixty.
+fuzz: .venv/.ready ## pictures, compressed files and weights to which something happened: MUTATIONS=1000 of each kind
+	MUTATIONS=$(MUTATIONS) .venv/bin/python -m pytest -s tests/ground/test_mutated_pictures.py \
+	    tests/codec/test_mutations.py tests/codec/test_mutated_weights.py
 
 # Ten minutes a codec that ships. KODAK_DIR names the folder of Kodak's images.
 test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on three engines, mutated files

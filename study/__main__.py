@@ -12,7 +12,7 @@ from pathlib import Path
 from study.codec import command_line
 from study.experiments import own, runs, studies, tables
 from study.experiments.presets import DEFAULT, PUBLISHED, preset
-from study.ground import atomic, paths
+from study.ground import atomic, console, paths
 from study.ground.errors import StudyError
 
 PROFILES = ("googlebatch", "kubernetes", "local-gpu", "slurm")  # folders of profiles/
@@ -25,10 +25,14 @@ def main(arguments=None):
         if options.command not in command_line.COMMANDS:
             paths.need_repository()
         options.command(options)
+        print(end="", flush=True)
+    except BrokenPipeError:  # who reads what is printed wants no more of it
+        console.to_nowhere(sys.stdout)
+        sys.exit(141)
     except (StudyError, OSError) as error:
         if os.environ.get("STUDY_TRACEBACK"):
             raise
-        print(f"study: {error}", file=sys.stderr)
+        console.say(f"study: {error}", sys.stderr)
         sys.exit(2)
 
 

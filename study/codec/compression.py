@@ -5,7 +5,7 @@ memory stays in bounds; the context model sees the whole map of cells.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -29,6 +29,7 @@ class Compressed:
     bpp: float  # bits a pixel, the whole file counted
     psnr: float  # dB, of the picture rounded to 8 bits
     picture: np.ndarray  # uint8 (h, w, 3)
+    better: int = 0  # so many passes, fewer than these, are nearer to the original; 0 where none are
 
 
 def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compressed:
@@ -38,8 +39,8 @@ def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compr
         pretrained: a `study.codec.weights.Pretrained`.
         picture: uint8 (h, w, 3).
         iterations: this many passes, 1 to as many as the codec was trained with, 16 of those that ship.
-        bpp: as many as fit this many bits a pixel, header and all, above 0 and at most those of all passes, 2 for 16;
-            one pass at least.
+        bpp: of those that fit this many bits a pixel, header and all, as many as come nearest to the picture; above 0
+            and at most those of all passes, 2 for 16. One pass at least, even if it does not fit.
         psnr: the fewest that reach this many dB.
 
     Raises:
@@ -48,24 +49,25 @@ def compress(pretrained, picture, iterations=None, bpp=None, psnr=None) -> Compr
     """
     height, width, _ = picture.shape
     file_format.check_size(width, height)
-    most = len(pretrained.context.bias)
-    _check_wish(most, iterations, bpp, psnr)
+    check_wish(pretrained, iterations, bpp, psnr)
     if bpp is psnr is None:
-        iterations = iterations or min(ITERATIONS, most)
-    codes, earlier, result = [], [], None
-    for bits, reconstruction in islice(passes(pretrained.codec, picture), most):
+        iterations = iterations or min(ITERATIONS, pretrained.iterations)
+    codes, earlier, best = [], [], None
+    for bits, reconstruction in islice(passes(pretrained.codec, picture), pretrained.iterations):
         codes.append(context_model.encode_pass(pretrained.context, bits, earlier))
         earlier.append(bits)
         file = file_format.write(file_format.Header(pretrained.id, width, height, len(codes)), codes, earlier)
         rate = 8 * len(file) / (height * width)
-        if result and bpp and rate > bpp:
+        if best and bpp and rate > bpp:
             break
-        result = Compressed(file, len(codes), rate, _psnr(picture, reconstruction), reconstruction)
-        if len(codes) == iterations or (psnr and result.psnr >= psnr):
-            break
-    if psnr and result.psnr < psnr:
-        raise StudyError(f"--psnr {psnr:g}: {most} passes reach {result.psnr:.2f} dB; ask for less.")
-    return result
+        made = Compressed(file, len(codes), rate, _psnr(picture, reconstruction), reconstruction)
+        if not best or made.psnr > best.psnr:
+            best = made
+        if made.passes == iterations or (psnr and made.psnr >= psnr):
+            return made if best is made else replace(made, better=best.passes)
+    if psnr:
+        raise StudyError(f"--psnr {psnr:g}: {len(codes)} passes reach {best.psnr:.2f} dB at best; ask for less.")
+    return best
 
 
 def decompress(pretrained, file, iterations=None) -> np.ndarray:
@@ -78,6 +80,8 @@ def decompress(pretrained, file, iterations=None) -> np.ndarray:
         raise StudyError(
             f"it was written by model {header.model.hex()}, not by {pretrained.name} ({pretrained.id.hex()})."
         )
+    if len(parts) > pretrained.iterations:
+        raise StudyError(f"it holds {len(parts)} passes, and {pretrained.name} has {pretrained.iterations}: damaged.")
     if iterations is not None and not 1 <= iterations <= len(parts):
         raise StudyError(f"--iterations {iterations}: it holds {len(parts)} passes; ask for 1 to {len(parts)}.")
     bits = np.stack(decode_bits(pretrained.context, header, parts[:iterations]))
@@ -103,12 +107,13 @@ def decode_bits(context, header, parts):
     return bits
 
 
-def _check_wish(most, iterations, bpp, psnr):
+def check_wish(pretrained, iterations=None, bpp=None, psnr=None):
+    """Raises `StudyError` for a wish that `compress` does not take, and for more than one."""
     if sum(wish is not None for wish in (iterations, bpp, psnr)) > 1:
         raise StudyError(
             "Name one of --iterations, --bpp and --psnr, not several: each decides how many passes there are."
         )
-    highest = most * BPP
+    most, highest = pretrained.iterations, pretrained.iterations * BPP
     for name, wish, top in (("iterations", iterations, most), ("bpp", bpp, highest), ("psnr", psnr, 100)):
         if wish is not None and not 0 < wish <= top:
             raise StudyError(f"--{name} {wish:g}: {most} passes are {highest:g} bpp; ask for 0 < {name} <= {top:g}.")
@@ -140,7 +145,10 @@ def _tiles(height, width):
 
 def _to_picture(reconstruction):
     """(1, h, w, 3) in [0, 1] to uint8 (h, w, 3)."""
-    return np.round(keras.ops.convert_to_numpy(metrics.to_8_bit(reconstruction))[0] * 255).astype(np.uint8)
+    shown = keras.ops.convert_to_numpy(metrics.to_8_bit(reconstruction))[0]
+    if not np.isfinite(shown).all():
+        raise StudyError("its model makes numbers of it that are no picture; take other weights.")
+    return np.round(shown * 255).astype(np.uint8)
 
 
 def _psnr(picture, other):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 import constriction
 import numpy as np
 
-from study.architecture import BITS
+from study.architecture import BITS, MAX_ITERATIONS
 from study.ground.errors import StudyError
 
 CHANNELS = BITS  # of the code
@@ -44,8 +44,37 @@ class ContextModel:
 
     @classmethod
     def from_arrays(cls, arrays):
-        """The model whose arrays a mapping holds by name."""
-        return cls(**{field.name: np.asarray(arrays[field.name]) for field in fields(cls)})
+        """The model whose arrays a mapping holds by name.
+
+        Raises `StudyError` for arrays of other shapes or types, or with numbers with which encoder and decoder would
+        not agree. Raises KeyError where one lacks.
+        """
+        model = cls(**{field.name: np.asarray(arrays[field.name]) for field in fields(cls)})
+        model._check()
+        return model
+
+    def _check(self):
+        n = len(self.bias) if self.bias.ndim else 0
+        if not 1 <= n <= MAX_ITERATIONS:
+            raise StudyError(f"a context model of {n} passes; expected 1 to {MAX_ITERATIONS}")
+        current, own = context_masks()
+        phases, cells = len(PHASES), (3, 3)
+        for name, shape, mask in (
+            ("current", (n, *cells, CHANNELS, CHANNELS), current),
+            ("earlier", (n, EARLIER, *cells, CHANNELS, CHANNELS), True),
+            ("own", (n, phases, *cells, CHANNELS), own),
+            ("bias", (n, phases, CHANNELS), True),
+        ):
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype.kind not in "iu":
+                raise StudyError(f"{name}: {array.dtype} {array.shape}; expected whole numbers, {shape}")
+            if array.min() < -LARGEST or array.max() > LARGEST or np.any(array[:, ~np.broadcast_to(mask, shape[1:])]):
+                raise StudyError(f"{name}: numbers beyond {LARGEST} or outside a bit's context")
+        table, least = self.table, round(SURE * 2**PRECISION)
+        if table.ndim != 1 or table.dtype.kind not in "iu" or table.size % 2 == 0 or table.size > 2**PRECISION:
+            raise StudyError(f"table: {table.dtype} {table.shape}; expected whole numbers, an odd number of them")
+        if table.min() < least or table.max() > 2**PRECISION - least:
+            raise StudyError(f"table: probabilities nearer to 0 or 1 than {SURE:g}")
 
 
 def context_masks():

@@ -15,6 +15,7 @@ HEADER = struct.Struct("<2sB3sHHB")
 MAX_SIDE = 2**16 - 1
 MAX_PIXELS = 2**25  # beyond, the states of the network alone take more than 6 GB
 CELL_BYTES = BITS // 8
+LARGEST = 2**25  # bytes that no file has: 16 passes of the most cells, those of 65,535x512 pixels, are 8.4 million
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def check_size(width, height):
     """Raises `StudyError` for a picture that has no pixels or more than a file may hold."""
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and width * height <= MAX_PIXELS):
         raise StudyError(
-            f"{width}x{height} pixels: a picture has at least 1x1 and at most {MAX_PIXELS:,} pixels; resize or cut it."
+            f"{width}x{height} pixels: a picture has at least 1x1 and at most {MAX_PIXELS:,} pixels, "
+            f"and at most {MAX_SIDE:,} on a side; resize or cut it."
         )
 
 

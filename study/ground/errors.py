@@ -1,6 +1,8 @@
 """The one error for what a person can mend."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class StudyError(ValueError):
@@ -16,3 +18,20 @@ class StudyError(ValueError):
         def _render_traceback_(self) -> list[str]:
             """What IPython shows in place of a traceback."""
             return [f"StudyError: {self}"]
+
+
+@contextmanager
+def foreign(refusal: str, advice: str) -> Iterator[None]:
+    """Turns whatever a library raises that reads somebody else's file into a `StudyError`: one line.
+
+    Given damaged bytes, readers of pictures and of archives let nearly any type through: struct.error, KeyError,
+    RuntimeError, MemoryError, and one that is written in Rust a panic, which is no `Exception`. So only their calls
+    stand in such a block; what the project does with what they return stands outside, that its own faults be seen.
+    """
+    try:
+        yield
+    except (StudyError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        said = " ".join(str(error).split())
+        raise StudyError(f"{refusal} ({type(error).__name__}{': ' if said else ''}{said}); {advice}") from error

@@ -4,23 +4,42 @@ import base64
 import io
 import warnings
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+import pillow_jxl  # noqa: F401, by which Pillow reads and writes JPEG XL
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from study.ground import atomic
-from study.ground.errors import StudyError
+from study.ground import atomic, colour, depth, jpeg_xl, walk
+from study.ground.errors import StudyError, foreign
 
 SIDE = 32  # pixels on a side of every training and validation image
-IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 LOSSLESS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".ppm": "PPM", ".webp": "WEBP"}
-# What Pillow raises for a damaged picture; ValueError and RuntimeError come from the decoders of PNG, PPM and AVIF.
-BROKEN = (
-    *(OSError, EOFError, SyntaxError, ValueError, RuntimeError),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-BASE_MODES = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}  # of Pillow, without transparency; else RGB
+GREYS = {"1", "L", "LA", "La"}  # modes of Pillow
+ORIENTATION = 0x0112  # of EXIF: how the camera was held
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SUBFILE, REDUCED = 254, 1  # a tag of TIFF, and what it says of a page that is a smaller copy of another
+HEAD = 2**16  # bytes at the start of a file in which its depth stands
+LARGEST_PIPE = 2**28  # bytes: a pipe may have no end
+
+# Pillow refuses a PNG with a text or a colour profile above 1 MiB; all its texts together stay below 64 MiB as before.
+PngImagePlugin.MAX_TEXT_CHUNK = 2**24
+
+
+def suffixes() -> set[str]:
+    """The endings, in small letters, of the names of all files that Pillow reads."""
+    Image.init()
+    read = {*Image.OPEN, "MPO"}  # which is opened as a JPEG
+    return {suffix for suffix, kind in Image.registered_extensions().items() if kind in read}
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -28,47 +47,83 @@ def image_files(folder: Path) -> list[Path]:
 
     Raises `StudyError` where the folder is missing or holds no image.
     """
-    if not folder.is_dir():
-        raise StudyError(f"There is no folder {folder}; name one that holds images")
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    hidden = [any(part.startswith(".") for part in name.split("/")) for name in names]
-    files = [folder / name for name, skip in zip(names, hidden, strict=True) if not skip]
-    files = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    known = suffixes()
+    files = [path for path in walk.files_below(folder)[0] if path.suffix.lower() in known]
     if not files:
-        kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise StudyError(f"{folder} holds no image; expected files that end in one of {kinds}")
+        raise StudyError(f"{folder} holds no image; expected files that end in one of {' '.join(sorted(known))}")
     return files
 
 
 def read_picture(path: Path, check_size=lambda width, height: None) -> tuple[np.ndarray, list[str]]:
     """A picture as it is to be seen, uint8 (h, w, 3) in sRGB, and in words what was changed on the way.
 
-    It is turned as its EXIF says, brought from its colour profile to sRGB, and laid on white where it is transparent.
+    It is turned as its EXIF says, brought from its colour profile to sRGB, laid on white where it is transparent, and
+    rounded to 8 bits a channel where it has more. Of several pages or frames it is the first.
 
     Raises:
-        StudyError: there is no such file, it does not decode as a picture, has more than 8 bits per channel, or
-            `check_size` raises it: it is called before anything is decoded.
+        StudyError: there is no such file, it may not be read or does not decode as a picture, its white is not known,
+            or `check_size` raises it: it is called before anything is decoded.
     """
+    notes: list[str] = []
+    with _open(path, check_size) as (image, start, again):
+        _skip_thumbnail(image, notes)
+        depth.mend_planes(image)
+        if (bits := depth.bits(image, start)) > 8:
+            notes.append(f"{bits} bits a channel, now 8")
+        loaded = depth.load(image, again)
+        check_size(*image.size)  # some kinds hold several sizes, and the largest is decoded
+        pixels = loaded if isinstance(loaded, depth.Deep) else _split(loaded)
 
-    def checked(image):
-        check_size(*image.size)
-        return _as_seen(image)
+        def ask(what, otherwise, remark):
+            """A piece of metadata; they may be so damaged that the decoder fails at them, with the pixels sound."""
+            try:
+                with _decoder(path):
+                    return what()
+            except StudyError:
+                notes.append(remark)
+                return otherwise
 
-    return _read(path, checked)
+        profile, unfollowed = ask(
+            lambda: colour.stated(image, start), (None, []), "colours as they stand, metadata damaged"
+        )
+        orientation = ask(lambda: _orientation(image), None, "not turned, as its EXIF is damaged")
+        frames = ask(lambda: _frames(image, start), [], "the first page or frame, as what follows is damaged")
+    shown, alpha = _split(depth.eight_bits(pixels)) if isinstance(pixels, depth.Deep) else pixels
+    if shown.mode == "L":
+        notes.append("grey, which comes back as RGB")
+    shown, changed = colour.to_srgb(shown, profile)
+    notes += [*unfollowed, *changed, *frames]
+    if alpha and alpha.getextrema() != (255, 255):
+        notes.append("transparent, now on white")
+        shown = Image.composite(shown, Image.new("RGB", shown.size, "white"), alpha)
+    if orientation in TURNS:
+        shown = shown.transpose(TURNS[orientation])
+    return np.asarray(shown), notes
 
 
 def read_pixels(path: Path) -> np.ndarray:
-    """The pixels of a picture as they stand in its file, uint8 (h, w, 3). Raises as `read_picture` does."""
-    return _read(path, lambda image: np.asarray(image.convert("RGB")))
+    """The pixels of a picture as they stand in its file, uint8 (h, w, 3).
+
+    Raises as `read_picture` does, and `StudyError` for more than 8 bits a channel.
+    """
+    with _open(path) as (image, start, _):
+        if depth.bits(image, start) > 8:
+            raise StudyError("it has more than 8 bits a channel; convert it to 8 bits first")
+        return np.asarray(image.convert("RGB"))
+
+
+def check_lossless(path: Path) -> None:
+    """Raises `StudyError` for a name of a kind of file that does not keep all pixels."""
+    if path.suffix.lower() not in LOSSLESS:
+        raise StudyError(
+            f"{path.name} would not keep all pixels; choose a name that ends in one of {' '.join(LOSSLESS)}"
+        )
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
     """Writes a picture, uint8 (h, w, 3), whole or not at all. Raises `StudyError` for a file of a lossy kind."""
-    kind = LOSSLESS.get(path.suffix.lower())
-    if not kind:
-        raise StudyError(
-            f"{path.name} would not keep all pixels; choose a name that ends in one of {' '.join(LOSSLESS)}"
-        )
+    check_lossless(path)
+    kind = LOSSLESS[path.suffix.lower()]
     content = io.BytesIO()
     Image.fromarray(picture).save(content, kind, **({"lossless": True} if kind == "WEBP" else {}))
     atomic.write(path, content.getvalue())
@@ -123,51 +178,102 @@ def random_crops(photographs: Sequence[np.ndarray], count: int, size: int, seed:
     return crops
 
 
-def _read(path, use):
-    if not path.is_file():
+@contextmanager
+def _open(path, check_size=lambda width, height: None):
+    """An image that is not decoded yet, the first bytes of its file, and a function that opens it once more."""
+    with _file(path) as file, warnings.catch_warnings(), _decoder(path):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)  # what Pillow thinks of metadata
+        start = file.read(HEAD)
+        if jpeg_xl.is_jpeg_xl(start):  # which is decoded when it is opened
+            start += file.read()
+            header = jpeg_xl.read_header(start)
+            check_size(header.width, header.height)
+        with _image(path, file) as image:
+            check_size(*image.size)
+
+            def again():
+                other = _image(path, file)
+                if page := image.tell():
+                    other.seek(page)
+                return other
+
+            yield image, start, again
+
+
+def _image(path, file):
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        said = "Pillow reads no such kind, or it is damaged"
+        raise StudyError(f"{path} does not decode as an image ({said}); repair or remove it") from error
+
+
+@contextmanager
+def _file(path):
+    """A file from which can be read at any place; a pipe is read whole first."""
+    if not path.is_file() and not path.is_fifo():
         raise StudyError(f"There is no file {path}; name one that is there")
     try:
-        with (
-            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
-            Image.open(path) as image,
-        ):
-            if image.mode.startswith(("I", "F")):  # Pillow would clip these to 255 without a word
-                raise StudyError(f"{path} has more than 8 bits a channel; convert it to 8 bits first")
-            return use(image)
-    except StudyError:
-        raise
-    except BROKEN as error:
-        raise StudyError(f"{path} does not decode as an image ({error}); repair or remove it") from error
+        file = path.open("rb")
+    except OSError as error:
+        raise StudyError(f"{path} cannot be opened ({error.strerror}); see to its permissions") from error
+    with file:
+        if not path.is_fifo():
+            yield file
+            return
+        content = file.read(LARGEST_PIPE + 1)
+    if len(content) > LARGEST_PIPE:
+        raise StudyError(f"{path} is a pipe that gives more than {LARGEST_PIPE:,} bytes; save the picture first")
+    yield io.BytesIO(content)
 
 
-def _as_seen(image):
-    notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        notes.append(f"the first of {frames} frames")
-    image = ImageOps.exif_transpose(image)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    profile = image.info.get("icc_profile")
-    image = image.convert(BASE_MODES.get(image.mode, "RGB"))
-    if image.mode == "L":
-        notes.append("grey, which comes back as RGB")
-    if profile:
-        image = _to_srgb(image, profile, notes)
-    image = image.convert("RGB")
-    if alpha and alpha.getextrema() != (255, 255):
-        notes.append("transparent, now on white")
-        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    return np.asarray(image), notes
-
-
-def _to_srgb(image, profile, notes):
+@contextmanager
+def _decoder(path):
+    """A block in which a file is decoded. Every `StudyError` names the file."""
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = ImageCms.getProfileDescription(source).strip()
-        if "sRGB" in name:
-            return image
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError) as error:
-        notes.append(f"its colour profile was left out, which does not fit it ({error})")
-        return image
-    notes.append(f"brought from {name} to sRGB")
-    return converted
+        with foreign(f"{path} does not decode as an image", "repair or remove it"):
+            yield
+    except StudyError as error:
+        raise error if str(path) in str(error) else StudyError(f"{path}: {error}") from error
+
+
+def _skip_thumbnail(image, notes):
+    """Goes to the first page of a TIFF that is not a smaller copy of another one, if there is any."""
+    if image.format == "TIFF" and image.tag_v2.get(SUBFILE) == REDUCED:
+        for page in range(1, image.n_frames):
+            image.seek(page)
+            if image.tag_v2.get(SUBFILE) != REDUCED:
+                notes.append(f"page {page + 1}, as those before are thumbnails")
+                return
+        image.seek(0)
+        notes.append("a thumbnail, as the file says")
+
+
+def _orientation(image):
+    """What EXIF says of how a loaded image is to be turned. JPEG XL says it elsewhere, and is turned when decoded."""
+    return None if image.format == "JXL" and not image.jpeg else image.getexif().get(ORIENTATION)
+
+
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """A loaded image of 8 bits a channel in mode L, RGB or CMYK, and its alpha channel or None."""
+    if image.mode == "CMYK":
+        return image, None
+    alpha = None
+    base = image
+    if image.has_transparency_data:
+        base = image.convert("RGBA")
+        alpha = base.getchannel("A")
+    if image.mode in GREYS:
+        return (image.convert("LA") if image.mode == "La" else image).convert("L"), alpha
+    return base.convert("RGB"), alpha
+
+
+def _frames(image, start):
+    """What is to be said of the pages or frames that follow the one that is shown."""
+    if image.format == "PSD":  # which shows all its layers together
+        return []
+    if image.format == "JXL":
+        return ["the first of several frames"] if jpeg_xl.read_header(start).animated else []
+    kind, frames = "pages" if image.format in ("TIFF", "DCX") else "frames", getattr(image, "n_frames", 1)
+    return [f"the first of {frames} {kind}"] if frames > 1 and not image.tell() else []

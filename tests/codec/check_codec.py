@@ -61,7 +61,8 @@ def test_compressed_here_and_decompressed_elsewhere(name, photographs, tmp_path)
         assert psnr == pytest.approx(peak_signal_noise_ratio(original, shown), abs=0.006)
         assert bpp <= RATE or passes == 1
         if bpp <= RATE and passes < MAX_ITERATIONS:
-            assert compression.compress(model, original, iterations=int(passes) + 1).bpp > RATE
+            next_one = compression.compress(model, original, iterations=int(passes) + 1)
+            assert next_one.bpp > RATE or next_one.psnr <= psnr + 0.006
         rates.append(bpp)
     print(f"\n{name}: {len(rates)} images as promised, {np.median(rates):.3f} bpp in the middle")
 

@@ -1,13 +1,17 @@
 """What is promised at compression is what decompression shows; and every wish that cannot be met is refused."""
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 from plain_decoder import read_bits
 from skimage.metrics import peak_signal_noise_ratio
-from small_codec import small_codec
+from small_codec import OPTIONS, random_context_model, small_codec
 
 from study.codec import compression, file_format
 from study.codec.compression import compress, decompress
+from study.model import build_codec
 
 SMALL = small_codec()
 
@@ -50,13 +54,54 @@ def test_pictures_larger_than_a_tile_are_joined_where_they_were_cut(monkeypatch)
     np.testing.assert_array_equal(done.picture[32:, 64:], alone)
 
 
+@cache
+def every_pass():
+    return [compress(SMALL, picture(64, 96), iterations=n) for n in range(1, 17)]
+
+
 @pytest.mark.parametrize("bpp", [0.3, 0.9, 2.0])
-def test_bpp_takes_the_most_passes_that_fit(bpp):
-    original = picture(64, 96)
-    done = compress(SMALL, original, bpp=bpp)
-    assert done.bpp <= bpp
-    if done.passes < 16:
-        assert compress(SMALL, original, iterations=done.passes + 1).bpp > bpp
+def test_bpp_takes_the_best_pass_that_fits(bpp):
+    """The small codec is not trained, so its picture gets worse after some pass, as a trained one's may."""
+    done = compress(SMALL, picture(64, 96), bpp=bpp)
+    fitting = [made for made in every_pass() if made.bpp <= bpp]
+    assert len(fitting) > 1 and done.file in [made.file for made in fitting]
+    assert done.psnr == max(made.psnr for made in fitting) and done.better == 0
+    np.testing.assert_array_equal(decompress(SMALL, done.file), done.picture)
+
+
+def test_passes_that_are_asked_for_by_number_are_made_and_a_better_one_is_named():
+    every = every_pass()
+    psnr = [made.psnr for made in every]
+    assert psnr[-1] < max(psnr)
+    assert [made.passes for made in every] == list(range(1, 17))
+    assert every[-1].better == 1 + int(np.argmax(psnr)) and every[0].better == 0
+    with pytest.raises(ValueError, match=f"16 passes reach {max(psnr):.2f} dB at best"):
+        compress(SMALL, picture(64, 96), psnr=99)
+
+
+def test_models_of_fewer_passes():
+    """Both ways: more than there are cannot be asked for, and a file that says it has them is damaged."""
+    few = replace(SMALL, context=random_context_model(passes=3))
+    original = picture(40, 50)
+    done = compress(few, original)
+    assert done.passes == 3
+    np.testing.assert_array_equal(decompress(few, done.file), done.picture)
+    with pytest.raises(ValueError, match="--iterations 4: 3 passes.*0 < iterations <= 3"):
+        compress(few, original, iterations=4)
+    with pytest.raises(ValueError, match="3 passes reach"):
+        compress(few, original, psnr=99)
+    more = compress(SMALL, original, iterations=4)
+    with pytest.raises(ValueError, match="it holds 4 passes, and small has 3"):
+        decompress(few, more.file)
+
+
+def test_numbers_that_are_no_picture_are_refused():
+    broken = build_codec(**OPTIONS)
+    broken.weights[-1].assign(np.full(broken.weights[-1].shape, np.nan))
+    with pytest.raises(ValueError, match="no picture; take other weights"):
+        compress(replace(SMALL, codec=broken), picture(16, 16))
+    with pytest.raises(ValueError, match="no picture; take other weights"):
+        decompress(replace(SMALL, codec=broken), compress(SMALL, picture(16, 16)).file)
 
 
 def test_one_pass_at_least():

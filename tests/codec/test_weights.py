@@ -83,7 +83,19 @@ def flipped(content, at):
     return content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :]
 
 
+def with_one(array, value):
+    """With another value in the first place."""
+    changed = array.copy()
+    changed.flat[0] = value
+    return changed
+
+
 WHOLE = saved()
+PASSES = {name: array for name, array in vars(small_codec().context).items() if name != "table"}
+SECOND = small_codec().codec.weights[1]
+TURNED = next(
+    weight for weight in small_codec().codec.weights if weight.ndim == 4 and weight.shape[2] != weight.shape[3]
+)
 NO_CODECS = {
     "an empty file": b"",
     "text": b"no weights",
@@ -101,6 +113,29 @@ NO_CODECS = {
     "options that are no JSON": saved(options=np.array("lstm")),
     "options that no codec has": saved(options=np.array('{"colour": "red"}')),
     "a weight of another shape": saved(**{small_codec().codec.weights[3].path: np.zeros(3, np.float16)}),
+    "a weight turned on its side": saved(**{TURNED.path: np.asarray(TURNED).astype(np.float16).swapaxes(-1, -2)}),
+    "a weight that is no number": saved(**{SECOND.path: with_one(np.asarray(SECOND).astype(np.float16), np.nan)}),
+    "a weight without end": saved(**{SECOND.path: with_one(np.asarray(SECOND).astype(np.float16), np.inf)}),
+    "whole numbers for weights": saved(**{SECOND.path: np.zeros(SECOND.shape, np.int16)}),
+    "words for weights": saved(**{SECOND.path: np.full(SECOND.shape, "a")}),
+    "a weight too many": saved(another=np.zeros(3, np.float16)),
+    "a list for options": saved(options=np.array("[1]")),
+    "options of hundreds of gigabytes": saved(options=np.array('{"cell": "lstm", "width": 1024}')),
+    "a width that is no number": saved(options=np.array('{"cell": "lstm", "width": NaN}')),
+    "a width in words": saved(options=np.array('{"cell": "lstm", "width": "wide"}')),
+    "turns without end": saved(options=np.array('{"cell": "lstm", "width": 0.0625, "priming": 1000000}')),
+    "no passes": saved(**{f"context/{name}": array[:0] for name, array in PASSES.items()}),
+    "too many passes": saved(**{f"context/{name}": np.repeat(array, 2, 0) for name, array in PASSES.items()}),
+    "passes that differ": saved(**{"context/bias": PASSES["bias"][:3]}),
+    "fractions for a context's weights": saved(**{"context/bias": PASSES["bias"] / 2}),
+    "weights of a context that are too large": saved(**{"context/bias": with_one(PASSES["bias"], 2**13 + 1)}),
+    "weights of what comes later": saved(**{"context/current": with_one(PASSES["current"], 1)}),
+    "weights of the bit itself": saved(**{"context/own": PASSES["own"] + np.int16(1)}),
+    "a table of an even length": saved(**{"context/table": small_codec().context.table[1:]}),
+    "a table of no entries": saved(**{"context/table": small_codec().context.table[:0]}),
+    "a table of certainty": saved(**{"context/table": with_one(small_codec().context.table, 0)}),
+    "a table of fractions": saved(**{"context/table": small_codec().context.table / 2}),
+    "a table of rows": saved(**{"context/table": small_codec().context.table[None]}),
 }
 
 
@@ -119,6 +154,16 @@ def test_a_file_that_holds_no_codec_is_one_line(what, tmp_path):
     with pytest.raises(StudyError, match="some.npz is no file of weights") as refused:
         weights.load(str(path))
     assert "\n" not in str(refused.value)
+
+
+def test_a_small_file_of_gigabytes_is_refused_before_they_are_read(tmp_path):
+    path = tmp_path / "some.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(5):
+            file.writestr(f"{number}.npy", bytes(2**26))
+    assert path.stat().st_size < 10**6
+    with pytest.raises(StudyError, match="has more than 268,435,456 bytes"):
+        weights.load(str(path))
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

@@ -113,7 +113,7 @@ def test_small_and_broken_files_are_skipped_and_named_once(folder, capsys):
     whole = save(folder / "b.png", 40, 40, seed=1)
     (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:900])
     (folder / "text.png").write_text("no picture")
-    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(folder / "wide.png")
+    Image.fromarray(np.full((40, 40), 0.5, np.float32)).save(folder / "wide.tif")  # whose white nobody knows
     train, validation = folders.read(folder)
     assert len(train) == 1 and np.array_equal(validation, [whole[:32, :32]])
     small, broken = capsys.readouterr().out.splitlines()
@@ -122,7 +122,7 @@ def test_small_and_broken_files_are_skipped_and_named_once(folder, capsys):
         "small 0.png, small 1.png, small 2.png, small 3.png, small 4.png and 2 more."
     )
     start, first = broken.split(". The first: ")
-    assert start == "3 of 12 files could not be read as pictures and were skipped: cut.png, text.png, wide.png"
+    assert start == "3 of 12 files could not be read as pictures and were skipped: cut.png, text.png, wide.tif"
     assert first.startswith(f"{folder}/cut.png does not decode") and first.endswith("; repair or remove it.")
     folders.read(folder)
     assert capsys.readouterr().out == ""  # said once

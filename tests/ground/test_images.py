@@ -108,9 +108,9 @@ def test_cmyk_and_animations(tmp_path):
     assert (read == (255, 0, 0)).all() and "the first of 2 frames" in notes
 
 
-def test_more_than_8_bits_are_refused(tmp_path):
+def test_more_than_8_bits_are_no_pixels_as_they_stand(tmp_path):
     with pytest.raises(StudyError, match="more than 8 bits"):
-        images.read_picture(saved(tmp_path, Image.fromarray(np.full((4, 4), 40_000, np.uint16))))
+        images.read_pixels(saved(tmp_path, Image.fromarray(np.full((4, 4), 40_000, np.uint16))))
 
 
 @pytest.mark.parametrize(
