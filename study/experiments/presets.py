@@ -190,13 +190,14 @@ def changed(base: str, name: str, studies: tuple[str, ...], asked: Mapping[str, 
     if "losses" in values:
         ways = sorted({theirs for _, theirs in p.losses} or {False})
         values["losses"] = tuple((loss, theirs) for theirs in ways for loss in values["losses"])
+    if unknown := [cell for cell in (*values.get("cells", ()), values.get("cell", "lstm")) if cell not in CELLS]:
+        raise StudyError(f"There is no cell {unknown[0]!r}; choose one of {', '.join(CELLS)}.")
     known = {field.name for field in fields(Preset)}
     changes = {key: value for key, value in values.items() if key not in known}
     if "passes" in changes:
         changes["iterations"] = changes.pop("passes")
     if "cell" in changes:
-        if (cell := CELLS.get(changes["cell"])) is None:
-            raise StudyError(f"cell={changes['cell']!r} is not known; choose one of {', '.join(CELLS)}.")
+        cell = CELLS[changes["cell"]]
         changes |= {"binarizer_gain": cell.binarizer_gain, "output_gain": cell.output_gain}
     return replace(
         p,

@@ -87,6 +87,12 @@ def test_what_cannot_work_is_refused_before_anything_is_written(output, asked, w
     assert not list(output.rglob("*"))
 
 
+def test_cells_of_a_list_are_checked_too(output):
+    with pytest.raises(StudyError, match="no cell 'rnn'; choose one of lstm, gru"):
+        planned("passes", cells=["gru", "rnn"])
+    assert not list(output.rglob("*"))
+
+
 def test_the_presets_own_values_leave_its_grid_as_it_is(output):
     assert planned() == ("smoke", runs.plan("smoke", "batch_size"))
     everything = runs.plan("smoke", "batch_size")
