@@ -55,8 +55,9 @@ def stated(image: Image.Image, start: bytes) -> tuple[bytes | Numbers | None, li
             return Numbers("the gamma and primaries of the file", tuple(pairs[1:]), pairs[0], gamma), []
     if image.format == "AVIF" and (at := start.find(b"colrnclx")) >= 0:
         primaries, curve = struct.unpack(">HH", start[at + 8 : at + 12])
-        notes = [f"high dynamic range ({HIGH_RANGE[curve]}), as it stands"] if curve in HIGH_RANGE else []
-        return OF_VIDEO.get(primaries), notes
+        if curve in HIGH_RANGE:
+            return None, [f"high dynamic range ({HIGH_RANGE[curve]}), its numbers as they stand"]
+        return OF_VIDEO.get(primaries), []
     of_camera = image.format in ("JPEG", "MPO") and "exif" in image.info
     return ADOBE_RGB if of_camera and image.getexif().get_ifd(INTEROPERABILITY).get(1) == "R03" else None, []
 

@@ -415,6 +415,18 @@ def test_a_pngs_gamma_and_primaries_count_where_it_has_no_profile(tmp_path):
         np.testing.assert_array_equal(picture, MUTED)
 
 
+def test_an_avifs_numbers_count_where_it_has_no_profile(tmp_path):
+    content = saved("AVIF", MUTED, quality=100, subsampling="4:4:4")
+    at = content.index(b"colrnclx") + 8
+    plain, notes = read(tmp_path, content)
+    assert notes == []
+    picture, notes = read(tmp_path, content[:at] + struct.pack(">H", 12) + content[at + 2 :])
+    assert notes == ["brought from Display P3 to sRGB"]
+    np.testing.assert_allclose(picture, from_linear(to_linear(plain / 255) @ P3_TO_SRGB.T), atol=1.5)
+    _, notes = read(tmp_path, content[:at] + struct.pack(">HH", 9, 16) + content[at + 4 :])
+    assert notes == ["high dynamic range (PQ), its numbers as they stand"]
+
+
 def test_a_camera_that_says_adobe_rgb_in_exif_alone(tmp_path):
     parts = [struct.pack("<I", 8 + n * (2 + 12 + 4)) for n in (1, 2)]
     inner = struct.pack("<HHHI", 1, 0xA005, 4, 1) + parts[1] + bytes(4)

@@ -47,6 +47,20 @@ def tiff(array, **options):
     return content.getvalue()
 
 
+def by_hand():
+    """Kinds that Pillow reads and does not write."""
+    height, width, _ = COLOURS.shape
+    planes = np.moveaxis(COLOURS, -1, 0).tobytes()
+    psd = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, height, width, 8, 3) + bytes(12) + b"\0\0" + planes
+    sun = struct.pack(">8I", 0x59A66A95, width, height, 24, COLOURS.size, 1, 0, 0) + COLOURS.tobytes()
+    dcx = struct.pack("<III", 987654321, 12, 0) + saved("PCX")
+    cards = [f"SIMPLE  = {'T':>20}", f"BITPIX  = {8:>20}", f"NAXIS   = {2:>20}"]
+    cards += [f"NAXIS1  = {width:>20}", f"NAXIS2  = {height:>20}", "END"]
+    fits = "".join(card.ljust(80) for card in cards).ljust(2880).encode() + planes[: width * height]
+    xpm = b'/* XPM */\nstatic char *a[] = {\n"2 2 2 1",\n"a c #ff0000",\n"b c None",\n"ab",\n"ba"\n};\n'
+    return {"PSD": [psd], "SUN": [sun], "DCX": [dcx], "FITS": [fits], "XPM": [xpm]}
+
+
 FRAMES = {"save_all": True, "append_images": [PALETTE.convert("RGB"), ALPHA.convert("RGB")]}
 FILES = {
     "AVIF": [saved("AVIF", exif=EXIF), saved("AVIF", ALPHA), saved("AVIF", **FRAMES)],
@@ -85,6 +99,9 @@ FILES = {
         b"P6 4 3 4095\n" + DEEP.tobytes()[:72],
         b"P3 2 1 255 1 2 3 4 5 6 ",
     ],
+    **by_hand(),
+    "XBM": [saved("XBM", IMAGE.convert("1"))],
+    "MSP": [saved("MSP", IMAGE.convert("1"))],
     "QOI": [saved("QOI", ALPHA)],
     "SGI": [saved("SGI"), saved("SGI", ALPHA, bpc=2)],
     "TGA": [saved("TGA", ALPHA, compression="tga_rle"), saved("TGA", PALETTE)],
