@@ -14,7 +14,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test fuzz test-cluster test-codec notebooks lab readme figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test fuzz test-cluster test-codec test-crash audit notebooks lab readme figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +64,22 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 
 # Starts munged, slurmctld and slurmd on loopback, so it needs root and, on Debian, `apt-get install slurm-wlm munge`;
 # into .venv it installs Snakemake's executors.
-test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
+test-# An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
+test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid; 100,000 damaged files
+	mkdir -p build/crash
+	unshare --mount sh -c 'mount -t tmpfs -o size=200m none build/crash && \
+	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash'
+	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/grid/test_damaged_files.py
+
+audit: ## look the pins up among the known faults of packages, where there is a network
+	rm -rf build/audit && $(PYTHON) -m venv build/audit
+	@if build/audit/bin/python -m pip --disable-pip-version-check install -qq pip-audit; then \
+	    build/audit/bin/pip-audit --progress-spinner off --no-deps --disable-pip --requirement constraints.txt; \
+	else \
+	    echo "Skipped: pip-audit could not be installed, as without a network."; \
+	fi
+
+cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
 	$(PIP) -c constraints.txt -e '.[cluster]'
 	.venv/bin/python -m pytest tests/cluster/check_slurm.py
 
@@ -78,6 +93,21 @@ test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
 	.venv/bin/python -m pytest -s tests/codec/check_codec.py
 	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/codec/test_mutations.py
+
+# An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
+test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid; 100,000 damaged files
+	mkdir -p build/crash
+	unshare --mount sh -c 'mount -t tmpfs -o size=200m none build/crash && \
+	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash'
+	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/grid/test_damaged_files.py
+
+audit: ## look the pins up among the known faults of packages, where there is a network
+	rm -rf build/audit && $(PYTHON) -m venv build/audit
+	@if build/audit/bin/python -m pip --disable-pip-version-check install -qq pip-audit; then \
+	    build/audit/bin/pip-audit --progress-spinner off --no-deps --disable-pip --requirement constraints.txt; \
+	else \
+	    echo "Skipped: pip-audit could not be installed, as without a network."; \
+	fi
 
 cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Google Batch to .venv
 	$(PIP) -c constraints.txt -e '.[cluster]'

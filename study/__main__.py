@@ -88,7 +88,8 @@ def _parser():
 def everything(options):
     """the whole study: grid, tables, notebooks, claims, figures, paper"""
     if options.fresh:
-        shutil.rmtree(paths.FRESH, ignore_errors=True)
+        if paths.FRESH.exists():
+            shutil.rmtree(paths.FRESH)
         os.environ["STUDY_OUTPUT"] = str(paths.FRESH)
     for step in (train_missing, collect, execute_notebooks, judge_claims, draw, print_paper):
         step(options)

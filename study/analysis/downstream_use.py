@@ -7,6 +7,7 @@ from study import data, metrics
 from study.analysis import rate_distortion
 from study.codec import standard
 from study.engine import keras
+from study.experiments import tables
 from study.ground import images as pictures
 from study.ground import statistics
 
@@ -22,7 +23,7 @@ def parts_table(trained) -> pd.DataFrame:
     """
     vehicles, parts = data.are_vehicles(), []
     for run in trained:
-        scores = pd.read_csv(run.folder / "images.csv")
+        scores = tables.of_folder(run.folder / "images.csv")
         shows = np.where(vehicles[scores.image], "vehicles", "rest")
         groups = scores.groupby([shows, "bpp"])
         means = groups[["psnr", "ssim", "ms_ssim"]].mean().assign(n=groups.size())

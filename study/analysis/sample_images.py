@@ -9,6 +9,7 @@ from skimage import color, filters
 
 from study import evaluation, training
 from study.codec import standard
+from study.experiments import tables
 from study.ground.images import to_text
 
 COUNT = 8  # images a figure
@@ -72,7 +73,7 @@ def edges(run, images):
         run: a finished run whose folder is on this machine.
         images: its data set.
     """
-    scores = pd.read_csv(run.folder / "images.csv")
+    scores = tables.of_folder(run.folder / "images.csv")
     scores = scores[scores.bpp == scores.bpp.max()][["image", "psnr", "ms_ssim"]]
     energy = [np.mean(filters.sobel(color.rgb2gray(images.validation[i])) ** 2) for i in scores.image]
     shared = images.in_training()[scores.image].astype(int)

@@ -6,7 +6,7 @@ collecting keeps those rows where the run's folder is not there.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -93,7 +93,14 @@ def read(preset: str, name: str, published: bool = False) -> pd.DataFrame:
     return parse(file, WORDS | WORDS_OF.get(name, set()), SCHEMA[name])
 
 
-def parse(file: Path, words: set[str] = WORDS, columns: list[str] | None = None) -> pd.DataFrame:
+def of_folder(file: Path) -> pd.DataFrame:
+    """A table of a run's folder, `history.csv` or `images.csv`; raises as `parse` does."""
+    return parse(file, no_number=("nan", ""))  # the empty text is what older ones have
+
+
+def parse(
+    file: Path, words: set[str] = WORDS, columns: list[str] | None = None, no_number: Iterable[str] = ("nan",)
+) -> pd.DataFrame:
     """A file of comma-separated values as it was written: the columns `words` are text, all others numbers.
 
     A byte order mark and other line ends, which editors leave, change nothing.
@@ -124,7 +131,7 @@ def parse(file: Path, words: set[str] = WORDS, columns: list[str] | None = None)
             io.StringIO(text),
             dtype=dict.fromkeys(set(found) & words, str),
             keep_default_na=False,
-            na_values=dict.fromkeys(numbers, ["nan"]),
+            na_values=dict.fromkeys(numbers, list(no_number)),
         )
         for column in numbers:
             if len(table) and table[column].dtype.kind not in "iuf":
@@ -287,7 +294,7 @@ def check_folder(run: runs.Run, folder: Path | None = None) -> tuple[dict, pd.Da
                 f"Run {run.id}: manifest.json and {path.name} in {folder} are of two different results, as after "
                 f"copying one machine's folder over another's, or {path.name} is damaged. {again}."
             )
-    history = parse(folder / "history.csv")
+    history = of_folder(folder / "history.csv")
     of_rows = [column for column in HISTORY if column not in ("preset", "run", "status", *IDENTITY)]
     if lacking := [column for column in of_rows if column not in history.columns]:
         raise StudyError(f"Run {run.id}: history.csv in {folder} has no column {lacking[0]}. {again}.")

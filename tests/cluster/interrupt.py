@@ -1,16 +1,20 @@
-"""Kills what trains the smoke grid, at random moments, and starts it again: nothing is lost, and nothing done twice.
+"""Disturbs the smoke grid at random moments and starts it again: nothing is lost, and nothing done twice.
 
-    .venv/bin/python tests/cluster/interrupt.py MOMENTS FOLDER [--slurm] [--seed N]
+    .venv/bin/python tests/cluster/interrupt.py KILLS FULL FOLDER [--slurm] [--seed N]
 
-Each moment SIGKILLs one of: a process that trains a run; Snakemake and the command that started it; with --slurm, where
-`tests/cluster/slurm.sh start FOLDER/slurm` was called before, slurmd. Then the grid is started again, in the end
-without a kill. Its tables must be those of a grid that nobody disturbed, and no epoch may stand twice in a run's log.
+Each of KILLS moments SIGKILLs one of: a process that trains a run; Snakemake and the command that started it; with
+--slurm, where `tests/cluster/slurm.sh start FOLDER/slurm` was called before, slurmd; a process that collects, packs,
+unpacks or draws. At each of FULL moments the disk is full until a process has failed by it: FOLDER must then be a disk
+of its own, such as `mount -t tmpfs -o size=200m none FOLDER`. Then the grid is started again, in the end without a
+disturbance. Its tables must be those of a grid that nobody disturbed, no epoch may stand twice in a run's log, and
+nothing be left beside whole files.
 """
 
 import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +24,9 @@ from pathlib import Path
 
 from study.ground import paths
 
+PRESET = ("--preset", "smoke")
+# What writes beside the grid, of which every second kill is, each with the options that it takes.
+WRITERS = (("tables",), ("pack", "runs.tar.gz"), ("unpack", "runs.tar.gz"), ("figures",))
 COMPARED = ("history", "summary")  # runs.csv has clock times
 WORKERS = r"^\S*python\S* -m study train "
 SLURM = Path(__file__).with_name("slurm.sh")
@@ -29,7 +36,8 @@ def study(output, *arguments, **options):
     """Starts a command of the study with its output below this folder; what it prints goes to `grid.log` there."""
     output.mkdir(parents=True, exist_ok=True)
     with (output / "grid.log").open("a") as log:
-        command = [sys.executable, "-m", "study", *arguments, "--preset", "smoke"]
+        preset = () if arguments[0] == "unpack" else PRESET
+        command = [sys.executable, "-m", "study", *arguments, *preset]
         environment = os.environ | {"STUDY_OUTPUT": str(output), "PYTHONPATH": str(paths.ROOT)}
         return subprocess.Popen(command, cwd=paths.ROOT, env=environment, stdout=log, stderr=log, **options)
 
@@ -96,58 +104,113 @@ def kill_slurmd(folder):
     return True
 
 
-def disturb(output, kinds, rng, slurm, folder, moments):
-    """Delivers up to so many kills to one grid, until it is done; returns their kinds."""
-    delivered, running = [], grid(output, slurm)
-    while len(delivered) < moments:
+def kill_writer(output, rng):
+    """Starts a command that writes, and kills it while it does, or soon after; then does it once more, undisturbed."""
+    name, *options = rng.choice(WRITERS)
+    options = [output / option for option in options]
+    if name == "figures":
+        study(output, "tables").wait()
+    if name == "unpack" and not options[0].exists():
+        name = "pack"
+    running = study(output, name, *map(str, options))
+    time.sleep(rng.uniform(1, 6))
+    if running.poll() is not None:  # it was done before
+        return False
+    kill([running.pid])
+    running.wait()
+    # Before anything of the grid is finished these end with a line, which says so.
+    if study(output, name, *map(str, options)).wait() not in (0, 2):
+        sys.exit(f"{name} ended otherwise than well or with a line after it was killed; see grid.log in {output}.")
+    return name
+
+
+def fill_disk(output, running):
+    """Fills the disk until something that trains or collects has failed by it, at most for 20 s, and frees it again."""
+    ballast = output.parent / "ballast"
+    before = len(processes(output, WORKERS))
+    with ballast.open("wb", buffering=0) as file:
+        until = time.monotonic() + 20
+        while time.monotonic() < until and running.poll() is None:
+            try:
+                file.write(bytes(2**12))
+            except OSError:
+                time.sleep(0.05)
+                if len(processes(output, WORKERS)) < before:
+                    break
+    ballast.unlink()
+    return "full disk"
+
+
+def disturb(output, rng, slurm, folder, kills, full):
+    """Disturbs one grid up to so many times by kills and by full disks, until it is done; returns the kinds."""
+    done, running = [], grid(output, slurm)
+    while kills + full > 0:
         while running.poll() is None and not processes(output, WORKERS):
             time.sleep(0.2)
-        time.sleep(rng.uniform(0, 20))
+        time.sleep(rng.uniform(0, 15))
         if running.poll() == 0:
             break
-        if running.poll() is not None:  # a worker was killed, and all others have ended
+        if running.poll() is not None:  # what was disturbed has failed, and all others have ended
             running = grid(output, slurm)
             continue
-        kind = rng.choice(kinds)
+        kinds = ["worker", "snakemake", "writer", "writer"] + ["slurmd"] * slurm
+        kind = rng.choice(kinds) if rng.random() * (kills + full) < kills else "full disk"
         act = {
             "worker": lambda: kill_worker(output, rng),
             "snakemake": lambda running=running: kill_snakemake(output, running),
             "slurmd": lambda: kill_slurmd(folder / "slurm"),
+            "writer": lambda: kill_writer(output, rng),
+            "full disk": lambda running=running: fill_disk(output, running),
         }[kind]
-        if act():
-            delivered.append(kind)
-            print(f"{output.name}: {kind} killed after {sum(epochs(output).values())} epochs", flush=True)
+        if hit := act():
+            done.append(kind if hit is True else hit)
+            kills, full = (kills, full - 1) if kind == "full disk" else (kills - 1, full)
+            print(f"{output.name}: {done[-1]} after {sum(epochs(output).values())} epochs", flush=True)
     running.wait()
-    return delivered
+    return done
 
 
 def check(output, whole, slurm):
     """Starts the grid undisturbed and compares it."""
     if grid(output, slurm).wait():
         sys.exit(f"The next start of {output} did not finish; see grid.log there.")
+    for command in (("tables",), ("figures",), ("pack", "runs.tar.gz"), ("unpack", "runs.tar.gz")):
+        if study(output, command[0], *(str(output / name) for name in command[1:])).wait():
+            sys.exit(f"{command[0]} failed in {output}; see grid.log there.")
     if table_bytes(output) != whole:
         sys.exit(f"The tables of {output} differ from those of an undisturbed grid.")
     if twice := {epoch: n for epoch, n in epochs(output).items() if n > 1}:
         sys.exit(f"Epochs were trained again after they were saved: {twice}.")
+    left = [path for path in output.rglob("*") if path.name.endswith(".part") or path.name.startswith(".unpack-")]
+    if left or list(output.rglob("checkpoint.npz")):
+        sys.exit(f"Something was left in {output}: {left}.")
+    if "Traceback" in (output / "grid.log").read_text():
+        sys.exit(f"A command ended in a traceback; see {output / 'grid.log'}.")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("moments", type=int)
+    parser.add_argument("kills", type=int)
+    parser.add_argument("full", type=int, help="moments at which the disk is full")
     parser.add_argument("folder", type=lambda path: Path(path).resolve())
     parser.add_argument("--slurm", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rng, kinds = random.Random(options.seed), ["worker", "snakemake"] + ["slurmd"] * options.slurm
+    if options.full and not options.folder.is_mount():
+        sys.exit(f"{options.folder} is no disk of its own, and filling it would harm others. Mount one there.")
+    rng = random.Random(options.seed)
     whole = options.folder / "whole"
     if grid(whole, slurm=False).wait():
         sys.exit(f"The undisturbed grid failed; see {whole}/grid.log.")
-    expected, delivered = table_bytes(whole), []
-    while len(delivered) < options.moments:
-        output = options.folder / f"disturbed-{options.seed}-{len(delivered)}"
-        delivered += disturb(output, kinds, rng, options.slurm, options.folder, options.moments - len(delivered))
+    expected, done = table_bytes(whole), []
+    while len(done) < options.kills + options.full:
+        output = options.folder / f"disturbed-{options.seed}-{len(done)}"
+        full = options.full - done.count("full disk")
+        kills = options.kills + options.full - len(done) - full
+        done += disturb(output, rng, options.slurm, options.folder, kills, full)
         check(output, expected, options.slurm)
-    print(f"{len(delivered)} kills: {dict(Counter(delivered))}. Tables identical, no epoch done twice.")
+        shutil.rmtree(output)
+    print(f"{len(done)} moments: {dict(Counter(done))}. Tables identical, no epoch done twice, nothing left.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Collecting, the schema, the rows of studies, and the summary."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,19 @@ def test_tables_that_have_a_part_of_a_run_are_refused_and_stay(name, change, wor
     (output / "elsewhere").rename(run.folder)
     tables.collect("smoke")
     assert {name: tables.path("smoke", name).read_bytes() for name in before} == before
+
+
+def test_the_history_of_an_older_version_is_taken_as_it_was_meant(output, finish):
+    """With nothing for no number, columns that the manifest has too, and no name of the machine."""
+    run = runs.plan("smoke", "batch_size")[0]
+    finish(run, psnr=np.nan)
+    new = tables.collect("smoke")
+    path = run.folder / "history.csv"
+    pd.read_csv(path).assign(run=run.id, status="done", seed=run.seed, of_old=1).to_csv(path, index=False)
+    assert ",,1,1,1,1," in path.read_text()
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    (run.folder / "manifest.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != "machine"}))
+    pd.testing.assert_frame_equal(tables.collect("smoke"), new)
 
 
 @pytest.mark.parametrize("name", ["history.csv", "weights.npz", "images.csv"])

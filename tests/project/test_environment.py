@@ -110,3 +110,17 @@ def test_python_versions_agree():
 def test_pre_commit_runs_the_pinned_ruff():
     (hooks,) = load_yaml(".pre-commit-config.yaml")["repos"]
     assert hooks["rev"] == f"v{pins()['ruff']}"
+
+
+def test_the_licence_of_every_package_that_is_asked_for_is_listed():
+    """With the words that the package itself says, where it is installed and says them."""
+    text = (ROOT / "LICENCES.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| ([a-z][a-z-]+) \| (.+) \|$", text, re.MULTILINE))
+    assert listed.keys() - {"installed"} == requirements(*EXTRAS).keys()
+    for name in requirements().keys() | requirements("dev").keys():
+        said = metadata.metadata(name)
+        classifiers = [line for line in said.get_all("Classifier") or [] if line.startswith("License")]
+        own = " ".join([said.get("License-Expression") or "", (said.get("License") or "")[:200], *classifiers])
+        families = ("GPL", "MPL", "BSD", "MIT", "Apache")
+        assert any(family in own and family in listed[name] for family in families) or "Python Software" in own, name
+        assert ("GPL" in own) == ("GPL" in listed[name]), name
