@@ -1,0 +1,117 @@
+"""The site: pages from docs/, notebooks from their stored outputs, the API from docstrings. `make site` builds it.
+
+Its source is the whole repository, so that a link from a page to a notebook is the same on GitHub and here.
+"""
+
+import contextlib
+import io
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from study.__main__ import main  # noqa: E402
+from study.reporting.readings import READINGS  # noqa: E402
+
+project = "Recurrent image compression"
+author = "The authors of this study"
+release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+root_doc = "docs/index"
+include_patterns = ["docs/*.md", "notebooks/*.ipynb", "results/README.md", "study/codec/FORMAT.md", "paper/model_card.md"]
+exclude_patterns = [".*", "build", "figures", "results/runs", "tests"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"
+nb_ipywidgets_js = {}  # pages show the stills that stand for widgets
+default_role = "code"  # docstrings have names in single backticks
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # signatures stay short; docstrings say shapes and ranges
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = project
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_extra_path = ["../paper/report.pdf", "_root"]  # and index.html, which leads to docs/
+html_math_renderer = "mathml"
+html_theme_options = {"top_of_page_buttons": []}
+
+
+def helps():
+    """What `python -m study --help` and the help of each command print."""
+
+    def printed(*arguments):
+        with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(SystemExit):
+            main([*arguments, "--help"])
+        return text.getvalue()
+
+    os.environ["COLUMNS"] = "100"
+    names = re.findall(r"^    ([a-z]+) ", printed(), flags=re.MULTILINE)
+    return "\n".join(f"## {name}\n\n```text\n{printed(name)}```\n" for name in names)
+
+
+def add_helps(app, name, source):
+    if name == "docs/commands":
+        source[0] += helps()
+
+
+def mend_docstring(app, what, name, obj, options, lines):
+    """Docstrings are plain text: a drawing stays as it is, and a bar is no mark."""
+    for i in reversed(range(1, len(lines))):
+        if what == "module" and lines[i].startswith("    ") and not lines[i - 1].startswith("    "):
+            lines[i:i] = ["", "::", ""] if lines[i - 1] else ["::", ""]
+    if "::" not in lines:
+        lines[:] = [line.replace("|", r"\|") for line in lines]
+
+
+def describe_images(app, doctree):
+    """Gives every picture that a notebook drew an alternative text, by the name of the figure in its cell."""
+    for image in doctree.findall(lambda node: node.tagname == "image" and not node.get("alt")):
+        cell = image.parent
+        while "cell" not in cell.get("classes", []):
+            cell = cell.parent
+        code = cell.children[0].astext().strip().splitlines()[-1]
+        name = re.search(r'"(\w+)"', code)
+        image["alt"] = READINGS[name[1]][0] if name and name[1] in READINGS else f"What this line draws: {code}"
+
+
+def formula(node, display):
+    # KaTeX and MathJax would have to be shipped; browsers draw MathML by themselves.
+    return convert(node.astext(), display=display)
+
+
+def inline_formula(writer, node):
+    writer.body.append(formula(node, "inline"))
+    raise SkipNode
+
+
+def block_formula(writer, node):
+    writer.body.append(f'<div class="math">{formula(node, "block")}</div>')
+    raise SkipNode
+
+
+def choose_scripts(app, page, template, context, doctree):
+    if page.startswith(("docs/results", "docs/claims", "docs/speed")):
+        app.add_js_file("sort.js")
+
+
+def setup(app):
+    app.connect("source-read", add_helps)
+    app.connect("autodoc-process-docstring", mend_docstring)
+    app.connect("doctree-read", describe_images)
+    app.connect("html-page-context", choose_scripts)
+    app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))
+    return {"parallel_read_safe": True}
