@@ -11,8 +11,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from docutils.nodes import SkipNode
+from docutils import nodes
 from latex2mathml.converter import convert
+from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,10 +26,17 @@ project = "Recurrent image compression"
 author = "The authors of this study"
 release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 language = "en"
+highlight_language = "none"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "notebooks/*.ipynb", "results/README.md", "study/codec/FORMAT.md", "paper/model_card.md"]
+include_patterns = [
+    "docs/*.md",
+    "notebooks/*.ipynb",
+    "results/README.md",
+    "study/codec/FORMAT.md",
+    "paper/model_card.md",
+]
 exclude_patterns = [".*", "build", "figures", "results/runs", "tests"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -78,14 +86,21 @@ def mend_docstring(app, what, name, obj, options, lines):
 
 
 def describe_images(app, doctree):
-    """Gives every picture that a notebook drew an alternative text, by the name of the figure in its cell."""
-    for image in doctree.findall(lambda node: node.tagname == "image" and not node.get("alt")):
-        cell = image.parent
-        while "cell" not in cell.get("classes", []):
-            cell = cell.parent
-        code = cell.children[0].astext().strip().splitlines()[-1]
-        name = re.search(r'"(\w+)"', code)
-        image["alt"] = READINGS[name[1]][0] if name and name[1] in READINGS else f"What this line draws: {code}"
+    """Gives every picture that a notebook drew an alternative text, and says which pictures are wide."""
+    for image in doctree.findall(nodes.image):
+        with Image.open(ROOT / image["uri"]) as picture:
+            image["classes"] += ["wide"] * (picture.width > 800)
+        if not image.get("alt"):
+            image["alt"] = drawn_by(image.parent)
+
+
+def drawn_by(cell):
+    """What a cell of a notebook draws: the figure whose name its last line has, or the line itself."""
+    while "cell" not in cell.get("classes", []):
+        cell = cell.parent
+    code = cell.children[0].astext().strip().splitlines()[-1]
+    name = re.search(r'"(\w+)"', code)
+    return READINGS[name[1]][0] if name and name[1] in READINGS else f"What this line draws: {code}"
 
 
 def formula(node, display):
@@ -95,12 +110,12 @@ def formula(node, display):
 
 def inline_formula(writer, node):
     writer.body.append(formula(node, "inline"))
-    raise SkipNode
+    raise nodes.SkipNode
 
 
 def block_formula(writer, node):
     writer.body.append(f'<div class="math">{formula(node, "block")}</div>')
-    raise SkipNode
+    raise nodes.SkipNode
 
 
 def choose_scripts(app, page, template, context, doctree):
