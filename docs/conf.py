@@ -68,7 +68,7 @@ def helps():
 
     os.environ["COLUMNS"] = "100"
     names = re.findall(r"^    ([a-z]+) ", printed(), flags=re.MULTILINE)
-    return "\n".join(f"## {name}\n\n```text\n{printed(name)}```\n" for name in names)
+    return "\n".join(f"### {name}\n\n```text\n{printed(name)}```\n" for name in names)
 
 
 def add_helps(app, name, source):
@@ -81,8 +81,15 @@ def mend_docstring(app, what, name, obj, options, lines):
     for i in reversed(range(1, len(lines))):
         if what == "module" and lines[i].startswith("    ") and not lines[i - 1].startswith("    "):
             lines[i:i] = ["", "::", ""] if lines[i - 1] else ["::", ""]
+    if what == "property" and lines:
+        lines[0] = lines[0].replace(": ", "; ")  # napoleon takes what stands before a colon for a type
     if "::" not in lines:
         lines[:] = [line.replace("|", r"\|") for line in lines]
+
+
+def skip_fields(app, what, name, obj, skip, options):
+    """Of a named tuple only the whole is described: Python calls each field "Alias for field number 0"."""
+    return skip or type(obj).__name__ == "_tuplegetter"
 
 
 def describe_images(app, doctree):
@@ -125,7 +132,8 @@ def choose_scripts(app, page, template, context, doctree):
 
 def setup(app):
     app.connect("source-read", add_helps)
-    app.connect("autodoc-process-docstring", mend_docstring)
+    app.connect("autodoc-process-docstring", mend_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("doctree-read", describe_images)
     app.connect("html-page-context", choose_scripts)
     app.add_html_math_renderer("mathml", (inline_formula, None), (block_formula, None))

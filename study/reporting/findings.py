@@ -8,20 +8,21 @@ from study.reporting.written import count, fixed, interval, listed, percent
 
 
 def batch_size() -> str:
-    numbers, steps = numbers_of_studies.batch_sizes(_rows()), numbers_of_studies.equal_steps(_rows())
-    one = _rows().query("study == 'batch_size'").iloc[0]
+    rows = ended(_PRESET)
+    numbers, steps = numbers_of_studies.batch_sizes(rows), numbers_of_studies.equal_steps(rows)
+    epochs = count(rows.query("study == 'batch_size'").epochs.max())
     return (
-        f"**Batch size: equal epochs or equal steps?** After {count(one.epochs)} epochs each, networks trained with "
-        f"batches of {numbers['large']} images end {_beside('larger_batches_end_level_or_better')} in MS-SSIM than "
-        f"those trained with {numbers['small']}. But an epoch of large batches has fewer steps: "
-        f"{numbers['large_steps']} in all, not {numbers['small_steps']}. After {steps['steps']} steps each, the large "
-        f"batches end {_beside('larger_batches_end_better_at_equal_steps')}."
+        f"**Batch size: equal epochs or equal steps?** After {epochs} epochs each, networks trained with batches of "
+        f"{numbers['large']} images end {_beside('larger_batches_end_level_or_better')} in MS-SSIM than those trained "
+        f"with {numbers['small']}. But an epoch of large batches has fewer steps: {numbers['large_steps']} in all, not "
+        f"{numbers['small_steps']}. After {steps['steps']} steps each, the large batches end "
+        f"{_beside('larger_batches_end_better_at_equal_steps')}."
     )
 
 
 def train_size() -> str:
     images = tables.read(_PRESET, "data", published=True).set_index("split").images["train"]
-    numbers = numbers_of_studies.train_sizes(_rows(), images)
+    numbers = numbers_of_studies.train_sizes(ended(_PRESET), images)
     return (
         f"**More images, or more steps?** From {numbers['small']} to {numbers['large']} training images, turned copies "
         f"included, PSNR changes by {numbers['change']}. Part of this is more training: four copies of each image, "
@@ -32,12 +33,12 @@ def train_size() -> str:
 def score() -> str:
     claim = _claims().estimate
     grey = claim["near_grey_colours"]  # the share of colour after MS-SSIM; the other claim is what L1 has more
+    theirs, real = (fixed(claim[f"quality_of_{name}"], 3) for name in ("95_to_98_percent", "95_percent_by_ms_ssim"))
     return (
-        "**A score that flatters, pictures that turn grey.** Pictures that get "
-        f"{fixed(claim['quality_of_95_to_98_percent'], 3)} by the report's score, which it calls MS-SSIM, have an MS-SSIM of "
-        f"{fixed(claim['quality_of_95_percent_by_ms_ssim'], 3)}. Structural similarity, the report's loss, hardly looks at "
-        f"colour: networks trained with MS-SSIM keep {percent(grey)} of the originals' "
-        f"colour; those trained with L1, the mean absolute error, keep {percent(grey + claim['grey_comes_from_the_loss'])}."
+        f"**A score that flatters, pictures that turn grey.** Pictures that get {theirs} by the report's score, which "
+        f"it calls MS-SSIM, have an MS-SSIM of {real}. Structural similarity, the report's loss, hardly looks at "
+        f"colour: networks trained with MS-SSIM keep {percent(grey)} of the originals' colour; those trained with L1, "
+        f"the mean absolute error, keep {percent(grey + claim['grey_comes_from_the_loss'])}."
     )
 
 
@@ -63,10 +64,6 @@ def claims() -> str:
 
 FINDINGS = {function.__name__: function for function in (batch_size, train_size, score, parameters, codec, claims)}
 _PRESET = PUBLISHED[0]
-
-
-def _rows():
-    return ended(_PRESET)
 
 
 def _claims():

@@ -14,7 +14,7 @@ from study.reporting import figures
 from study.reporting.readings import READINGS
 
 SITE = Path(os.environ.get("SITE", "")).resolve()
-built = pytest.mark.skipif("SITE" not in os.environ, reason="`make site` installs Sphinx, builds the site and checks it")
+built = pytest.mark.skipif("SITE" not in os.environ, reason="`make site` builds the site with Sphinx and checks it")
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 
 
