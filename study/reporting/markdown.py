@@ -16,7 +16,7 @@ from study.experiments.presets import PRESETS, PUBLISHED
 from study.experiments.studies import STUDIES
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
-from study.reporting import answers, figures
+from study.reporting import figures
 from study.reporting.findings import FINDINGS
 from study.reporting.numbers_of_codecs import shipped
 from study.reporting.readings import READINGS
@@ -26,32 +26,25 @@ SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
 
 
 def results(preset: str) -> str:
-    """A published preset's results: per study its question, answer, figures and table, then all other figures."""
+    """A published preset's results: per study its question, figures and table, then all other figures."""
     made = tables.read(preset, "runs", published=True).studies.str.split().explode()
     asked = [study for study in STUDIES.values() if study.name in set(made)]
     shown = {study.name: [f"{study.name}_{kind}" for kind in study.figures] for study in asked}
     others = [name for name in figures.names(preset, published=True) if name not in sum(shown.values(), [])]
     parts = []
     for study in asked:
-        parts += [f"## {_words(study.name).capitalize()}", study.question, _answer(preset, study)]
+        notebook = f"[Notebook {study.notebook[:2]}](notebooks/{study.notebook}.ipynb) has the answer."
+        parts += [f"## {_words(study.name).capitalize()}", f"{study.question} {notebook}"]
         parts += [figure(preset, name) for name in shown[study.name]]
         parts += [ends(preset, study.name)]
     parts += ["## Other figures", *(figure(preset, name) for name in others)]
     parts += ["## Tables", "Every table of this preset as a file; [the tables](results/README.md) says what is in it."]
     parts += ["\n".join(f"- [{file.name}](results/{preset}/{file.name})" for file in _files(preset))]
-    return "\n\n".join(filter(None, parts))
+    return "\n\n".join(parts)
 
 
 def _files(preset):
     return sorted(paths.published_tables(preset).glob("*.csv"))
-
-
-def _answer(preset, study):
-    """Which setting ends best; nothing where the tables of epochs do not have what the study varies."""
-    if not set(study.varies) <= set(tables.SCHEMA["history"]):
-        return ""
-    # Two cells share no first weights even with the same seed, so their runs are not paired.
-    return answers.of_study(preset, study.name, paired="cell" not in study.varies, published=True).strip()
 
 
 def figure(preset: str, name: str) -> str:
