@@ -24,7 +24,7 @@ from study.reporting.readings import READINGS  # noqa: E402
 
 project = "Recurrent image compression"
 author = "The authors of this study"
-release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 language = "en"
 highlight_language = "none"
 

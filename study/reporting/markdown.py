@@ -204,7 +204,9 @@ def _table(lines):
 
 def targets() -> str:
     """What `make` can be asked for, from the Makefile's own words."""
-    found = re.findall(r"^([a-z-]+):.*## (.*)$", (paths.ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    found = re.findall(
+        r"^([a-z-]+):.*## (.*)$", (paths.ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     return _table(["command | what it does", "--- | ---", *(f"`make {name}` | {words}" for name, words in found)])
 
 
@@ -252,4 +254,4 @@ def pages() -> list[Path]:
 def fill_pages() -> None:
     """Makes the sections of README and of the site's pages anew."""
     for page in pages():
-        atomic.write(page, fill(page.read_text(), page.parent).encode())
+        atomic.write(page, fill(page.read_text(encoding="utf-8"), page.parent).encode())

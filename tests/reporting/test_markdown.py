@@ -15,7 +15,7 @@ from study.ground.errors import StudyError
 from study.reporting import markdown
 from study.reporting.findings import FINDINGS
 
-PAGES = {page.relative_to(paths.ROOT).as_posix(): page.read_text() for page in markdown.pages()}
+PAGES = {page.relative_to(paths.ROOT).as_posix(): page.read_text(encoding="utf-8") for page in markdown.pages()}
 EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
 
 
