@@ -14,7 +14,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test fuzz test-cluster test-codec test-crash audit notebooks lab readme figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test fuzz test-cluster test-codec test-crash audit notebooks lab readme site figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ progress: .venv/.ready ## how far a preset's runs are, and when they will end
 plan: .venv/.ready ## what a preset would cost, before it is started
 	$(STUDY) plan --preset $(PRESET)
 
-readme: .venv/.ready ## make README's tables anew
+readme: .venv/.ready ## make the generated parts of README and of docs/ anew
 	$(STUDY) readme
 
 figures: .venv/.ready ## redraw the published figures, or those of PRESET=, from the tables
@@ -117,6 +117,14 @@ bench: .venv/.ready ## how fast training is, beside other ways of doing it
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
 	for part in training backends coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
 
+# Needs no network once the extra is installed. The checks read the pages that were built.
+site: .venv/.ready ## the documentation site, in build/site, and its checks
+	$(PIP) -c constraints.txt -e '.[site]'
+	rm -rf build/site
+	.venv/bin/sphinx-build -q -W -c docs -d build/site-cache . build/site
+	SITE=build/site .venv/bin/python -m pytest tests/project/test_site.py
+	@echo "The site is in build/site; open build/site/index.html."
+
 bench-gpu: gpu ## the same on an NVIDIA GPU, in bfloat16, beside PyTorch as it is and compiled
 	$(PIP) -c constraints.txt -e '.[torch]'
 	.venv/bin/python tests/benchmarks/gpu.py
@@ -130,7 +138,7 @@ constraints: ## pin the newest versions in constraints.txt (needs python3.11)
 	rm -rf build/resolve
 	python3.11 -m venv build/resolve
 	build/resolve/bin/pip --disable-pip-version-check install --quiet --dry-run --ignore-installed \
-	    --report build/resolve/report.json '.[dev,gpu,cluster,jax,torch]'
+	    --report build/resolve/report.json '.[dev,gpu,cluster,jax,torch,site]'
 	{ grep '^#' constraints.txt; build/resolve/bin/python -c 'import json, re; \
 	    report = json.load(open("build/resolve/report.json")); \
 	    found = [p["metadata"] for p in report["install"] if "dir_info" not in p["download_info"]]; \

@@ -12,7 +12,7 @@ from pathlib import Path
 from study.codec import command_line
 from study.experiments import own, runs, studies, tables
 from study.experiments.presets import DEFAULT, PUBLISHED, preset
-from study.ground import atomic, console, paths
+from study.ground import console, paths
 from study.ground.errors import StudyError
 
 PROFILES = ("googlebatch", "kubernetes", "local-gpu", "slurm")  # folders of profiles/
@@ -219,11 +219,10 @@ def check_tables(options):
 
 
 def fill_readme(options):
-    """make the tables in README.md anew from the studies, the presets and the published tables"""
+    """make the generated parts of README.md and of docs/ anew: studies, presets, published tables"""
     from study.reporting import markdown
 
-    readme = paths.ROOT / "README.md"
-    atomic.write(readme, markdown.fill(readme.read_text(encoding="utf-8")).encode())
+    markdown.fill_pages()
 
 
 def pack(options):

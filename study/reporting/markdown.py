@@ -1,45 +1,85 @@
-"""The tables of README, made from the studies, the presets and the tracked tables, as Markdown."""
+"""What is generated in README and in the site's pages, from the studies, the presets and the tracked tables.
+
+It is Markdown that GitHub shows too. Links go out from the repository's root; `fill` makes them go out from the page.
+"""
 
 import json
+import os
 import re
-from functools import partial
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 
 from study.experiments import runs, tables
-from study.experiments.presets import PRESETS
+from study.experiments.presets import PRESETS, PUBLISHED
 from study.experiments.studies import STUDIES
-from study.ground import paths
+from study.ground import atomic, paths
 from study.ground.errors import StudyError
+from study.reporting import figures
+from study.reporting.findings import FINDINGS
+from study.reporting.numbers_of_codecs import shipped
+from study.reporting.readings import READINGS
+from study.reporting.written import fixed
 
 SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
 
 
 def results(preset: str) -> str:
-    """The last epoch's validation scores of a preset, means over seeds with 95 % t-intervals."""
-    final = tables.final(tables.of_studies(preset, "history", *STUDIES))
+    """A published preset's results: per study its question, figures and table, then all other figures."""
+    made = tables.read(preset, "runs", published=True).studies.str.split().explode()
+    asked = [study for study in STUDIES.values() if study.name in set(made)]
+    shown = {study.name: [f"{study.name}_{kind}" for kind in study.figures] for study in asked}
+    others = [name for name in figures.names(preset, published=True) if name not in sum(shown.values(), [])]
+    parts = []
+    for study in asked:
+        notebook = f"[Notebook {study.notebook[:2]}](notebooks/{study.notebook}.ipynb) has the answer."
+        parts += [f"## {_words(study.name).capitalize()}", f"{study.question} {notebook}"]
+        parts += [figure(preset, name) for name in shown[study.name]]
+        parts += [ends(preset, study.name)]
+    parts += ["## Other figures", *(figure(preset, name) for name in others)]
+    parts += ["## Tables", "Every table of this preset as a file; [the tables](results/README.md) says what is in it."]
+    parts += ["\n".join(f"- [{file.name}](results/{preset}/{file.name})" for file in _files(preset))]
+    return "\n\n".join(parts)
+
+
+def _files(preset):
+    return sorted(paths.published_tables(preset).glob("*.csv"))
+
+
+def figure(preset: str, name: str) -> str:
+    """A published figure with its alternative text and, below it, how to read it."""
+    instead, reading = READINGS[name]
+    return f"![{instead}](figures/{preset}/{name}.png)\n\n*{reading}*"
+
+
+def ends(preset: str, study: str) -> str:
+    """How the settings of a study end: scores of validation images after the last epoch, means over seeds.
+
+    Behind each mean stands half of its 95 % t-interval.
+    """
+    final = tables.final(tables.of_studies(preset, "history", study))
     summary = tables.read(preset, "summary").query("split == 'validation'")
     summary = summary.set_index(["study", "setting", "score"]).sort_index()
-    columns = ("study", "setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     planned = {run.id: run for run in runs.plan(preset)}
-    settings = [STUDIES[row.study].setting(planned[row.run]) for row in final.itertuples()]
-    for (study, setting), group in final.groupby(["study", pd.Series(settings, final.index)], sort=False):
+    settings = [STUDIES[study].setting(planned[run]) for run in final.run]
+    columns = ("setting", "seeds", "steps", "PSNR, dB", "MS-SSIM[w3,L4]", "report's score", "status")
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for setting, group in final.groupby(pd.Series(settings, final.index), sort=False):
         means = summary.loc[study, setting]
         scores = " | ".join(
             _mean(means.loc[score], n) for score, n in (("psnr", 2), ("ms_ssim", 3), ("report_score", 3))
         )
         statuses = ", ".join(f"{n} {status}" for status, n in group.status.value_counts().items())
-        steps = group.step.max()
-        lines.append(f"{_words(study)} | {setting} | {group.seed.nunique()} | {steps} | {scores} | {statuses}")
-    done = len(tables.read(preset, "runs"))
-    state = (
-        f"All {done} runs of the grid." if done == len(planned) else f"{done} of the grid's {len(planned)} runs so far."
-    )
-    return (
-        "\n".join(f"| {line} |" for line in lines)
-        + f"\n\n{state} A run that several studies ask for stands under each."
-    )
+        lines.append(f"{_words(setting)} | {group.seed.nunique()} | {group.step.max()} | {scores} | {statuses}")
+    return _table(lines)
+
+
+def state(preset: str) -> str:
+    """How many of a preset's runs are in its tables."""
+    done, planned = len(tables.read(preset, "runs")), len(runs.plan(preset))
+    words = f"All {done} runs of the grid." if done == planned else f"{done} of the grid's {planned} runs so far."
+    return f"{words} A run that several studies ask for stands under each."
 
 
 def _words(name):
@@ -47,8 +87,8 @@ def _words(name):
 
 
 def _mean(row, digits):
-    half = f" ± {row.high - row['mean']:.{digits}f}" if row.n > 1 else ""
-    return f"{row['mean']:.{digits}f}{half}"
+    half = f" ± {fixed(row.high - row['mean'], digits)}" if row.n > 1 else ""
+    return f"{fixed(row['mean'], digits)}{half}"
 
 
 def verdicts(claims: pd.DataFrame) -> str:
@@ -66,7 +106,7 @@ def verdicts(claims: pd.DataFrame) -> str:
 
 
 def _number(x):
-    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.1f}" if abs(x) >= 10 else f"{x:.3f}"
+    return fixed(x, 0 if abs(x) >= 1000 else 1 if abs(x) >= 10 else 3)
 
 
 def codecs(preset: str) -> str:
@@ -90,8 +130,25 @@ def _at(rows, target):
     return f"{row.payload_bytes:.0f}: {row.psnr:.1f} dB, {row.ssim_blocks:.3f}"
 
 
+def kodak() -> str:
+    """Kodak's photographs: quality of whole files at equal rates, and the bytes at equal quality."""
+    numbers = shipped()
+    columns = [
+        "codec",
+        *(f"PSNR at {rate} bpp" for rate in numbers["rates"]),
+        *(f"MS-SSIM at {rate} bpp" for rate in numbers["rates"]),
+        "area under MS-SSIM",
+        *(f"{it['name']}'s bytes to its, %" for it in numbers["codecs"]),
+    ]
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for row in numbers["rows"]:
+        name = f"**{row['codec']}**" if row["ships"] else row["codec"]
+        lines.append(" | ".join([name, *row["cells"]]))
+    return _table(lines)
+
+
 def speed() -> str:
-    """The training steps of `make bench`, one row a case, as a table in Markdown for the README."""
+    """The training steps of `make bench`, one row a case."""
     table = pd.read_csv(tables.path("benchmarks", "training"))
     columns = ["width", "passes", "batch size", "images/s", "in bfloat16", "of the product's rate", "to PyTorch"]
     lines = [" | ".join([*columns, "to the report's code"]), " | ".join("---" for _ in range(8))]
@@ -145,24 +202,56 @@ def _table(lines):
     return "\n".join(f"| {line} |" for line in lines)
 
 
-# What stands between `<!-- NAME -->` and `<!-- end -->` in README, by name.
-SECTIONS = {
+def targets() -> str:
+    """What `make` can be asked for, from the Makefile's own words."""
+    found = re.findall(
+        r"^([a-z-]+):.*## (.*)$", (paths.ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    return _table(["command | what it does", "--- | ---", *(f"`make {name}` | {words}" for name, words in found)])
+
+
+# What stands between `<!-- NAME -->` and `<!-- end -->`, by name; words behind the name are its function's arguments.
+SECTIONS: dict[str, Callable[..., str]] = {
+    "claims": lambda: verdicts(tables.read(PUBLISHED[0], "claims", published=True)),
+    "codecs": codecs,
+    "figure": figure,
+    "finding": lambda name: FINDINGS[name](),
+    "kodak": kodak,
     "notebooks": notebooks,
-    "studies": studies,
     "presets": presets,
-    "results": partial(results, "excerpt"),
-    "verdicts": lambda: verdicts(tables.read("excerpt", "claims")),
-    "codecs": partial(codecs, "codec"),
+    "results": results,
     "speed": speed,
+    "state": state,
+    "studies": studies,
+    "targets": targets,
 }
 
 
-def fill(text: str) -> str:
-    """A text with every section between its marks made anew. Raises `StudyError` for marks of an unknown name."""
+def fill(text: str, folder: Path = paths.ROOT) -> str:
+    """The text of a page in a folder of the repository, with every section between its marks made anew.
+
+    Raises `StudyError` for marks of an unknown name.
+    """
+
+    def link(match):
+        return f"]({Path(os.path.relpath(paths.ROOT / match[1], folder)).as_posix()})"
 
     def section(match):
-        if match[1] not in SECTIONS:
-            raise StudyError(f"README has marks of {match[1]!r}; expected one of {', '.join(SECTIONS)}.")
-        return f"<!-- {match[1]} -->\n{SECTIONS[match[1]]()}\n<!-- end -->"
+        name, *arguments = match[1].split()
+        if name not in SECTIONS:
+            raise StudyError(f"A page has marks of {name!r}; expected one of {', '.join(SECTIONS)}.")
+        made = re.sub(r"\]\(([^)]*)\)", link, SECTIONS[name](*arguments))
+        return f"<!-- {match[1]} -->\n{made}\n<!-- end -->"
 
-    return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL)
+    return re.sub(r"<!-- (\w+(?: [\w-]+)*) -->\n.*?<!-- end -->", section, text, flags=re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """README and the site's pages."""
+    return [paths.ROOT / "README.md", *sorted((paths.ROOT / "docs").glob("*.md"))]
+
+
+def fill_pages() -> None:
+    """Makes the sections of README and of the site's pages anew."""
+    for page in pages():
+        atomic.write(page, fill(page.read_text(encoding="utf-8"), page.parent).encode())

@@ -1,4 +1,4 @@
-"""README says what the repository holds, and its tables what runs have left."""
+"""README and the site's pages say what the repository holds, and their tables what runs have left."""
 
 import json
 import re
@@ -8,21 +8,34 @@ import pandas as pd
 import pytest
 
 from study.experiments import runs, tables
-from study.experiments.presets import PRESETS
+from study.experiments.presets import PRESETS, PUBLISHED
 from study.experiments.studies import STUDIES
 from study.ground import paths
 from study.ground.errors import StudyError
 from study.reporting import markdown
+from study.reporting.findings import FINDINGS
 
-README = (paths.ROOT / "README.md").read_text()
+PAGES = {page.relative_to(paths.ROOT).as_posix(): page.read_text(encoding="utf-8") for page in markdown.pages()}
+EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
 
 
-def test_its_tables_are_those_of_the_studies_the_presets_and_the_tracked_tables(monkeypatch):
+@EVERY_PAGE
+def test_its_generated_parts_are_those_of_the_studies_the_presets_and_the_tracked_tables(name, monkeypatch):
     monkeypatch.delenv("STUDY_OUTPUT", raising=False)
-    filled = markdown.fill(README)
-    assert filled == README, "make its tables anew: python -m study readme"
-    for print_section in markdown.SECTIONS.values():
-        assert print_section() in README
+    page = paths.ROOT / name
+    assert markdown.fill(PAGES[name], page.parent) == PAGES[name], "make them anew: python -m study readme"
+
+
+def test_all_that_can_be_generated_stands_on_a_page():
+    marks = {mark for text in PAGES.values() for mark in re.findall(r"<!-- (\w+(?: [\w-]+)*) -->", text)} - {"end"}
+    assert {mark.split()[0] for mark in marks} == markdown.SECTIONS.keys()
+    assert {f"finding {name}" for name in FINDINGS} <= marks
+    assert {f"{kind} {preset}" for kind in ("results", "state") for preset in PUBLISHED} <= marks
+
+
+def test_readme_is_one_page_with_three_findings():
+    assert len(PAGES["README.md"].splitlines()) <= 110
+    assert PAGES["README.md"].count("<!-- finding ") == 3
 
 
 def test_only_what_stands_between_marks_is_made_anew(monkeypatch):
@@ -30,7 +43,7 @@ def test_only_what_stands_between_marks_is_made_anew(monkeypatch):
     old, none, new = (f"<!-- presets -->\n{rows}<!-- end -->\n" for rows in ("| old |\n", "", "| new |\n"))
     text = "before\n{}between\n{}after <!-- presets -->\n"
     assert markdown.fill(text.format(old, none)) == text.format(new, new)
-    with pytest.raises(StudyError, match="README has marks of 'dreams'; expected one of notebooks, studies, presets"):
+    with pytest.raises(StudyError, match="A page has marks of 'dreams'; expected one of claims, codecs, figure"):
         markdown.fill("<!-- dreams -->\n<!-- end -->")
 
 
@@ -55,23 +68,23 @@ def test_a_notebook_without_a_question_is_refused(tmp_path, monkeypatch):
         markdown.notebooks()
 
 
-def test_what_it_names_is_there():
-    for name in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (paths.ROOT / name).exists(), name
+@EVERY_PAGE
+def test_what_it_shows_and_links_to_is_there(name):
+    for target in re.findall(r"\]\(([^)#]+)", PAGES[name]):
+        assert ((paths.ROOT / name).parent / target).exists(), target
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "results/README.md", "study/codec/FORMAT.md", "Makefile", "pyproject.toml"]
-)
+@pytest.mark.parametrize("name", [*PAGES, "results/README.md", "study/codec/FORMAT.md", "Makefile", "pyproject.toml"])
 def test_every_file_of_the_repository_that_a_page_names_is_there(name):
     text = (paths.ROOT / name).read_text()
-    for file in set(re.findall(r"\b(?:study|tests|paper|notebooks|profiles)/[\w./-]*\.\w+", text)):
+    for file in set(re.findall(r"\b(?:study|tests|paper|notebooks|profiles|docs)/[\w./-]*\.\w+", text)):
         assert (paths.ROOT / file).exists(), f"{name} names {file}"
 
 
-def test_every_make_target_it_names_exists():
+@EVERY_PAGE
+def test_every_make_target_it_names_exists(name):
     makefile = (paths.ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE)):
+    for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", PAGES[name], flags=re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
@@ -81,33 +94,51 @@ def test_makefile_offers_the_presets_there_are():
     assert offered.split(", ") == list(PRESETS)
 
 
+def test_links_go_out_from_the_page(monkeypatch):
+    monkeypatch.setitem(markdown.SECTIONS, "presets", lambda: "![p](figures/a.png) [t](docs/t.md)")
+    text = "<!-- presets -->\n<!-- end -->"
+    assert "![p](figures/a.png) [t](docs/t.md)" in markdown.fill(text)
+    assert "![p](../figures/a.png) [t](t.md)" in markdown.fill(text, paths.ROOT / "docs")
+
+
+def test_every_target_of_make_has_its_words():
+    lines = markdown.targets().splitlines()
+    assert "| `make help` | this list |" in lines
+    assert len(lines) - 2 == (paths.ROOT / "Makefile").read_text().count(": ## ") + (
+        (paths.ROOT / "Makefile").read_text().count(".ready ## ") + 1  # bench-gpu, which needs gpu
+    )
+
+
 def test_a_run_of_several_studies_stands_under_each(output, finish):
     first, *others = runs.plan("smoke")
     finish(first)
     tables.collect("smoke")
-    lines = markdown.results("smoke").splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:5]]
-    assert [row[:3] for row in rows] == [
-        ["batch size", "batch size 8", "1"],
-        ["train size", "train size 512", "1"],
-        ["loss", "loss ms_ssim, binarizer gain 300, schedule cosine", "1"],
-    ]
-    assert {tuple(row[3:]) for row in rows} == {("1", "20.00", "1.000", "1.000", "1 done")}
-    assert lines[6].startswith("1 of the grid's 5 runs so far.")
+    for study, setting in (
+        ("batch_size", "batch size 8"),
+        ("train_size", "train size 512"),
+        ("loss", "loss ms ssim, binarizer gain 300, schedule cosine"),
+    ):
+        (row,) = [[cell.strip() for cell in line.strip("|").split("|")] for line in _rows("smoke", study)]
+        assert row == [setting, "1", "1", "20.00", "1.000", "1.000", "1 done"]
+    assert markdown.state("smoke").startswith("1 of the grid's 5 runs so far.")
     for run in others:
         finish(run)
     tables.collect("smoke")
-    assert "\n\nAll 5 runs of the grid." in markdown.results("smoke")
+    assert markdown.state("smoke").startswith("All 5 runs of the grid.")
+
+
+def _rows(preset, study):
+    return markdown.ends(preset, study).splitlines()[2:]
 
 
 def test_means_have_their_intervals_and_their_statuses(output, finish):
     for run in runs.plan("recipe", "precision"):
         finish(run, psnr=20.0 + run.seed)
     tables.collect("recipe")
-    rows = [line.split(" | ") for line in markdown.results("recipe").splitlines()]
-    (row,) = [row for row in rows if row[1:2] == ["precision mixed_bfloat16"]]
+    rows = [line.strip("| ").split(" | ") for line in _rows("recipe", "precision")]
+    (row,) = [row for row in rows if row[0] == "precision mixed bfloat16"]
     half = 4.302653 / np.sqrt(3)  # Student's t with two degrees of freedom; the standard deviation is 1
-    assert row[2] == "3" and row[4] == f"21.00 ± {half:.2f}" and row[-1].startswith("3 done")
+    assert row[1] == "3" and row[3] == f"21.00 ± {half:.2f}" and row[-1] == "3 done"
 
 
 def test_verdicts_have_numbers_where_there_are_any():
