@@ -64,7 +64,9 @@ def made_up(seed):
         content[name] = array.T
     elif change == 3:
         content[name] = array.copy()
-        content[name].flat[rng.randrange(array.size)] = rng.choice([-(2**15), 2**15 - 1, 0, 1])
+        content[name].flat[rng.randrange(array.size)] = np.array(rng.choice([-(2**15), 2**15 - 1, 0, 1])).astype(
+            array.dtype
+        )
     else:
         content[f"{name}2"] = content.pop(name)
     return content
