@@ -65,11 +65,10 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 # Starts munged, slurmctld and slurmd on loopback, so it needs root and, on Debian, `apt-get install slurm-wlm munge`;
 # into .venv it installs Snakemake's executors.
 test-# An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
-test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid; 100,000 damaged files
+test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid
 	mkdir -p build/crash
 	unshare --mount sh -c 'mount -t tmpfs -o size=200m none build/crash && \
 	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash'
-	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/grid/test_damaged_files.py
 
 audit: ## look the pins up among the known faults of packages, where there is a network
 	rm -rf build/audit && $(PYTHON) -m venv build/audit
@@ -84,9 +83,9 @@ cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
 	.venv/bin/python -m pytest tests/cluster/check_slurm.py
 
 # MUTATIONS is how many of each kind of file: a minute per thousand. `make test` does sixty.
-fuzz: .venv/.ready ## pictures, compressed files and weights to which something happened: MUTATIONS=1000 of each kind
+fuzz: .venv/.ready ## pictures, codes, weights, archives, manifests, tables and CIFAR files to which something happened: MUTATIONS=1000 of each kind
 	MUTATIONS=$(MUTATIONS) .venv/bin/python -m pytest -s tests/ground/test_mutated_pictures.py \
-	    tests/codec/test_mutations.py tests/codec/test_mutated_weights.py
+	    tests/codec/test_mutations.py tests/codec/test_mutated_weights.py tests/grid/test_damaged_files.py
 
 # Ten minutes a codec that ships. KODAK_DIR names the folder of Kodak's images.
 test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on three engines, mutated files
@@ -95,11 +94,10 @@ test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on
 	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/codec/test_mutations.py
 
 # An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
-test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid; 100,000 damaged files
+test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid
 	mkdir -p build/crash
 	unshare --mount sh -c 'mount -t tmpfs -o size=200m none build/crash && \
 	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash'
-	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/grid/test_damaged_files.py
 
 audit: ## look the pins up among the known faults of packages, where there is a network
 	rm -rf build/audit && $(PYTHON) -m venv build/audit

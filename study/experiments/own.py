@@ -13,7 +13,7 @@ from typing import Any
 
 from study.architecture import CELLS, MAX_ITERATIONS
 from study.experiments import runs
-from study.experiments.presets import PRESETS, Preset, changed, preset
+from study.experiments.presets import PRESETS, Preset, changed, grid_text, preset, read_grid
 from study.experiments.runs import Run
 from study.experiments.studies import STUDIES, Study
 from study.ground import atomic, data_sets, locks, paths
@@ -205,7 +205,7 @@ def _write(name, made):
     with locks.held(paths.runs() / f"{name}.grid.lock"):
         studies = made.studies
         if file.exists():
-            stored = json.loads(file.read_text())
+            stored = read_grid(file)
             if (stored["base"], stored["asked"]) != (made.base, dict(made.asked)):
                 raise StudyError(
                     f"name={name!r} stands for another grid: {stored['base']} with {stored['asked']}, not {made.base} "
@@ -213,6 +213,6 @@ def _write(name, made):
                 )
             studies = tuple(dict.fromkeys((*stored["studies"], *made.studies)))
         content = {"base": made.base, "studies": studies, "asked": dict(made.asked)}
-        text = json.dumps(content, indent=1) + "\n"
-        if not file.exists() or file.read_text() != text:
-            atomic.write(file, text.encode())
+        text = grid_text(content).encode()
+        if not file.exists() or file.read_bytes() != text:
+            atomic.write(file, text)

@@ -4,9 +4,11 @@ A grid of one's own (`study.experiments.own`) is a preset too: what differs from
 its folder's `grid.json`.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -170,13 +172,34 @@ def preset(name: str) -> Preset:
     if name in PRESETS:
         return PRESETS[name]
     if (file := paths.own_grid(name)).exists():
-        stored = json.loads(file.read_text())
+        stored = read_grid(file)
         return changed(stored["base"], name, tuple(stored["studies"]), stored["asked"])
     own = sorted(path.parent.name for path in paths.own_grid("*").parent.parent.glob("*/grid.json"))
     raise StudyError(
         f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}"
         + (f", or a grid of your own: {', '.join(own)}." if own else ".")
     )
+
+
+def read_grid(file: Path) -> dict:
+    """What a `grid.json` says. Raises `StudyError` where it is not as it was written, which its digest shows."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        whole = json.loads(grid_text(stored)) == stored and {"base", "studies", "asked"} <= stored.keys()
+    except (ValueError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise StudyError(
+            f"{file} is damaged, or was edited. Remove it and ask for that grid once more; what it has trained stays."
+        )
+    return stored
+
+
+def grid_text(content: dict) -> str:
+    """What a `grid.json` holds: base, studies and what is asked for, and the digest of these."""
+    content = {name: value for name, value in content.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json.dumps(content | {"sha256": digest}, indent=1) + "\n"
 
 
 def changed(base: str, name: str, studies: tuple[str, ...], asked: Mapping[str, Any]) -> Preset:

@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from study import cifar
-from study.experiments import runs, tables
+from study.experiments import own, runs, tables
 from study.grid import archive
-from study.ground import atomic
+from study.ground import atomic, paths
 from study.ground.errors import StudyError
 
 EXAMPLES = int(os.environ.get("MUTATIONS", 20))
@@ -216,6 +216,18 @@ def test_tables(collected, name, data):
         ]
         history = is_read_or_refused(lambda: tables.collect("smoke"))
         assert history is None or (len(history), set(history.run)) == (len(whole), {RUN.id})
+
+
+@often
+@given(data=st.data())
+def test_grids_of_ones_own(folder, data):
+    """What says which runs a grid of one's own has: those of another one, or a line that names the file."""
+    shutil.rmtree(folder / "results", ignore_errors=True)
+    name, planned = own.planned("smoke", "batch_size", batch_sizes=[24], seeds=[1])
+    path = paths.own_grid(name)
+    path.write_bytes(data.draw(mutated(path.read_bytes())))
+    found = is_read_or_refused(lambda: runs.plan(name))
+    assert found is None or all(isinstance(run.id, str) for run in found) and planned
 
 
 SMALL = {b"data": np.arange(3 * 3072, dtype=np.uint32).astype(np.uint8).reshape(3, 3072), b"labels": [1, 2, 3]}
