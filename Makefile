@@ -115,9 +115,9 @@ bench: .venv/.ready ## how fast training is, beside other ways of doing it
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
 	for part in training backends coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
 
-# Needs no network once the extra is installed. The checks read the pages that were built.
+# The network is needed once, for the extra. The checks read the pages that were built.
 site: .venv/.ready ## the documentation site, in build/site, and its checks
-	$(PIP) -c constraints.txt -e '.[site]'
+	.venv/bin/python -c 'import furo, latex2mathml, myst_nb' 2>/dev/null || $(PIP) -c constraints.txt -e '.[site]'
 	rm -rf build/site
 	.venv/bin/sphinx-build -q -W -c docs -d build/site-cache . build/site
 	SITE=build/site .venv/bin/python -m pytest tests/project/test_site.py

@@ -15,7 +15,6 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from PIL import Image
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 

@@ -20,7 +20,7 @@ from study.reporting import figures
 from study.reporting.findings import FINDINGS
 from study.reporting.numbers_of_codecs import shipped
 from study.reporting.readings import READINGS
-from study.reporting.written import fixed
+from study.reporting.written import SPACE, fixed
 
 SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
 
@@ -87,7 +87,7 @@ def _words(name):
 
 
 def _mean(row, digits):
-    half = f" ± {fixed(row.high - row['mean'], digits)}" if row.n > 1 else ""
+    half = f"{SPACE}±{SPACE}{fixed(row.high - row['mean'], digits)}" if row.n > 1 else ""
     return f"{fixed(row['mean'], digits)}{half}"
 
 

@@ -112,3 +112,11 @@ def test_every_figure_has_a_reading_of_one_sentence():
     for instead, reading in READINGS.values():
         assert instead[0].isupper() and not instead.endswith(".")
         assert reading.endswith((".", "?")) and not re.search(r"[.?] [A-Z]", reading)
+
+
+def test_every_module_of_the_package_is_described():
+    pages = [file.read_text(encoding="utf-8") for file in (paths.ROOT / "docs").glob("api*.md")]
+    described = re.findall(r"automodule:: (study[\w.]*)", "".join(pages))
+    modules = [file.relative_to(paths.ROOT).with_suffix("") for file in (paths.ROOT / "study").rglob("*.py")]
+    named = {".".join(module.parts) for module in modules if not module.name.startswith("__")}
+    assert sorted(described) == sorted({"study"} | named)

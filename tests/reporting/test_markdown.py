@@ -138,7 +138,7 @@ def test_means_have_their_intervals_and_their_statuses(output, finish):
     rows = [line.strip("| ").split(" | ") for line in _rows("recipe", "precision")]
     (row,) = [row for row in rows if row[0] == "precision mixed bfloat16"]
     half = 4.302653 / np.sqrt(3)  # Student's t with two degrees of freedom; the standard deviation is 1
-    assert row[1] == "3" and row[3] == f"21.00 ± {half:.2f}" and row[-1] == "3 done"
+    assert row[1] == "3" and row[3] == f"21.00\u00a0±\u00a0{half:.2f}" and row[-1] == "3 done"
 
 
 def test_verdicts_have_numbers_where_there_are_any():
