@@ -64,21 +64,7 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 
 # Starts munged, slurmctld and slurmd on loopback, so it needs root and, on Debian, `apt-get install slurm-wlm munge`;
 # into .venv it installs Snakemake's executors.
-test-# An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
-test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid
-	mkdir -p build/crash
-	unshare --mount sh -c 'mount -t tmpfs -o size=200m none build/crash && \
-	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash'
-
-audit: ## look the pins up among the known faults of packages, where there is a network
-	rm -rf build/audit && $(PYTHON) -m venv build/audit
-	@if build/audit/bin/python -m pip --disable-pip-version-check install -qq pip-audit; then \
-	    build/audit/bin/pip-audit --progress-spinner off --no-deps --disable-pip --requirement constraints.txt; \
-	else \
-	    echo "Skipped: pip-audit could not be installed, as without a network."; \
-	fi
-
-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
+test-cluster: .venv/.ready ## the smoke grid through Slurm, whole and interrupted
 	$(PIP) -c constraints.txt -e '.[cluster]'
 	.venv/bin/python -m pytest tests/cluster/check_slurm.py
 
