@@ -52,6 +52,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_extra_path = ["../paper/report.pdf", "_root"]  # and index.html, which leads to docs/
 html_math_renderer = "mathml"
 html_theme_options = {"top_of_page_buttons": []}
