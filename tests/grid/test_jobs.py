@@ -55,7 +55,8 @@ def test_each_job_writes_its_runs_folder_and_its_mark_and_nothing_else(grid):
     _, written = grid
     ids = [run.id for run in runs.plan("smoke")]
     of_runs = {f"results/runs/{run}/{name}" for run in ids for name in OF_A_RUN | {"output.txt"}}
-    assert written == of_runs | {f"results/runs/finished/{run}" for run in ids}
+    of_snakemake = {f"results/runs/finished/{run}" for run in ids} | {"results/runs/smoke.snakemake.txt"}
+    assert written == of_runs | of_snakemake
 
 
 def test_a_grid_that_is_finished_starts_no_job(grid):
