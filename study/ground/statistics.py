@@ -78,13 +78,14 @@ def welch(values, base) -> dict:
 
 def holm(ps) -> np.ndarray:
     """The p of a family of tests, corrected by Holm's method; those that are no number have no part in it."""
-    from statsmodels.stats.multitest import multipletests  # takes a second to load
-
     ps = np.asarray(ps, float)
     known = ~np.isnan(ps)
+    if known.sum() < 2:  # nothing to correct for
+        return ps
+    from statsmodels.stats.multitest import multipletests  # takes a second to load
+
     corrected = np.full(ps.shape, np.nan)
-    if known.any():
-        corrected[known] = multipletests(ps[known], method="holm")[1]
+    corrected[known] = multipletests(ps[known], method="holm")[1]
     return corrected
 
 
