@@ -5,9 +5,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 from filelock import FileLock, Timeout
 
@@ -49,7 +49,7 @@ def _first_free(locks):
                 return name, lock
             except Timeout:
                 continue
-        time.sleep(1)
+        sleep(1)
 
 
 def devices() -> list[str]:

@@ -79,7 +79,7 @@ def test_a_run_waits_for_a_gpu_and_takes_that_of_one_that_was_killed(others, mon
         second.kill()
         second.wait()
 
-    monkeypatch.setattr(gpus.time, "sleep", kill_one)
+    monkeypatch.setattr(gpus, "sleep", kill_one)
     with gpus.own_gpu():
         assert os.environ["CUDA_VISIBLE_DEVICES"] == other
     assert len(waited) == 1 and first.poll() is None

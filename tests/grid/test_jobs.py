@@ -112,7 +112,10 @@ def test_a_job_that_fails_leaves_its_words(tmp_path, monkeypatch):
     for log in logs:
         last = log.read_text().splitlines()[-1]
         assert last.startswith("study: ") and str(tmp_path / "nowhere") in last
-    assert files(tmp_path / "output") == {f"results/runs/{run.id}/output.txt" for run in planned}
+    assert files(tmp_path / "output") == {
+        "results/runs/codec-full.snakemake.txt",
+        *(f"results/runs/{run.id}/output.txt" for run in planned),
+    }
     told = progress.text("codec-full", datetime(2026, 1, 1)).splitlines()
     assert told[: len(planned)] == [
         f"{run.id}: failed, epoch 0 of {run.epochs}; see {log}" for run, log in zip(planned, logs, strict=True)
@@ -140,13 +143,13 @@ def test_a_job_is_one_command_and_asks_for_what_its_run_takes(preset, own_gpu, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("plan", "--preset", "tiny"), "invalid choice: 'tiny'"),
+        (("plan", "--preset", "tiny"), "There is no preset 'tiny'; choose one of smoke"),
         (("figures", "--preset", "smoke"), "runs.csv is not there. `make study PRESET=smoke` makes it"),
         (("tables", "--preset", "smoke"), "no finished run yet. `make study PRESET=smoke` makes them"),
         (("check", "--preset", "smoke"), "history.csv is not there. `make study PRESET=smoke` makes it"),
         (("notebooks", "--preset", "smoke"), "history.csv is not there. `make study PRESET=smoke` makes it"),
         (("train", "smoke", "nothing"), "There is no run 'nothing' in smoke; its 5 runs are photographs-lstm"),
-        (("train", "tiny", "nothing"), "invalid choice: 'tiny'"),
+        (("train", "tiny", "nothing"), "There is no preset 'tiny'; choose one of smoke"),
         (("grid", "--preset", "smoke", "--profile", "moon"), "invalid choice: 'moon'"),
     ],
 )
