@@ -97,8 +97,8 @@ def test_settings_that_keras_refuses_are_named_with_their_place(settings, enviro
 def dry_run(tmp_path, output, **environment):
     """What the grid would do: its command, with another option."""
     code = (
-        "import subprocess, sys; from study.grid import jobs; run = subprocess.run\n"
-        "jobs.subprocess.run = lambda command, **options: run([*command, '--dry-run'], **options)\n"
+        "import subprocess; from study.grid import jobs; start = subprocess.Popen\n"
+        "jobs.subprocess.Popen = lambda command, **options: start([*command, '--dry-run'], **options)\n"
         "jobs.train_missing('smoke', 1)"
     )
     environment = PLAIN | {"HOME": str(tmp_path / "home"), "STUDY_OUTPUT": str(output)} | environment
@@ -112,11 +112,13 @@ def test_profiles_of_snakemake_for_other_workflows_change_nothing_and_a_home_nee
         (folder / "config.yaml").write_text("executor: slurm\njobs: 50\n")
     output = tmp_path / "out put"
     done = dry_run(tmp_path, output, SNAKEMAKE_PROFILE=str(tmp_path / "slurm"), HOME="/proc/none")
-    assert "slurm" not in done.stdout + done.stderr and "invalid choice" not in done.stderr
-    assert "train" in done.stdout + done.stderr
+    words = (output / "results" / "runs" / "smoke.snakemake.txt").read_text()
+    assert "slurm" not in words and "invalid choice" not in words and re.search("train +5", words), words
     # A dry run ends well and has trained nothing, which is not taken for success.
     assert "5 runs of smoke are not finished" in done.stderr
-    assert not [path for path in output.rglob("*") if path.is_file() and ".snakemake" not in path.parts]
+    assert [path.name for path in (output / "results" / "runs").iterdir() if path.name != ".snakemake"] == [
+        "smoke.snakemake.txt"
+    ]
 
 
 def test_a_python_in_a_folder_with_a_space_is_one_word_of_the_jobs_command(tmp_path):
@@ -135,9 +137,8 @@ def test_a_python_in_a_folder_with_a_space_is_one_word_of_the_jobs_command(tmp_p
 
 def test_a_grid_whose_workflow_says_that_it_succeeded_and_did_nothing_has_failed(output, monkeypatch):
     """As one does that is told to run dry."""
-    done = subprocess.CompletedProcess([], 0)
-    monkeypatch.setattr(jobs.subprocess, "run", lambda *_, **__: done)
-    with pytest.raises(StudyError, match="5 runs of smoke are not finished, and none of them has begun"):
+    monkeypatch.setattr(jobs, "_run", lambda *_: 0)
+    with pytest.raises(StudyError, match="5 runs of smoke are not finished; none of them has begun"):
         jobs.train_missing("smoke", 1)
 
 
