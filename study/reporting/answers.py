@@ -54,7 +54,7 @@ def _chance(rows, best, worst, paired):
     test = dict(zip(pairs, tests, strict=True))[best, worst]
     difference = interval(test["mean"], test.low, test.high, 3)
     if np.isnan(test.p):
-        return f"Their difference is {difference}; with one seed each nobody can tell it from chance."
+        return f"Their difference is {difference}; with so few seeds in common nobody can tell it from chance."
     verdict = "larger than chance" if holm < CHANCE else "not to be told from chance"
     p = f"p = {fixed(holm, 3)}" if holm >= 0.001 else "p < 0.001"
     return (

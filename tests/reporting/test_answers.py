@@ -45,8 +45,10 @@ def test_chance_is_judged_for_all_pairs_together(batch_sizes):
     assert ("larger than chance" in text) == (expected < 0.05)
 
 
-def test_a_difference_of_one_seed_cannot_be_told_from_chance(batch_sizes):
-    assert "with one seed each nobody can tell it from chance" in batch_sizes({8: [0.7], 16: [0.6]})
+@pytest.mark.parametrize("scores", [{8: [0.7], 16: [0.6]}, {8: [0.7, 0.8, 0.9], 16: [0.6, float("nan"), float("nan")]}])
+def test_a_difference_of_one_seed_cannot_be_told_from_chance(scores, batch_sizes):
+    """Of one seed each, or of one that both have a score of."""
+    assert "with so few seeds in common nobody can tell it from chance" in batch_sizes(scores)
 
 
 def test_one_setting_has_nothing_beside_it(batch_sizes):
