@@ -2,6 +2,7 @@
 at its smallest.
 """
 
+import ast
 import os
 import subprocess
 import sys
@@ -286,9 +287,18 @@ def test_parameters_are_typed_commented_literals(name):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_parameter_is_declared_and_forgotten(name):
+    code = [cell for cell in nbformat.read(paths.NOTEBOOKS / f"{name}.ipynb", 4).cells if cell.cell_type == "code"]
+    rest = ast.parse("\n".join(cell.source for cell in code if "parameters" not in cell.metadata.get("tags", [])))
+    used = {node.id for node in ast.walk(rest) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert set(notebooks.parameters(name)) <= used
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_checked_cell_carries_its_output(name):
     notebook = nbformat.read(paths.NOTEBOOKS / f"{name}.ipynb", 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert any("NBVAL_CHECK_OUTPUT" in cell.source for cell in code)
     assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
     for cell in code:
         assert cell.execution_count, f"never executed, `make notebooks` does it: {cell.source}"
