@@ -66,6 +66,8 @@ def _chance(rows, best, worst, paired):
 def _ended(rows):
     """How many of the runs have collapsed or diverged, if any."""
     bad = [(name, (rows.status == name).sum()) for name in ("collapsed", "diverged")]
+    if len(rows) == 1:
+        return "".join(f"The run has {name}." for name, n in bad if n)
     words = [f"{count(n)} {name}" for name, n in bad if n]
     return f"Of {counted(len(rows), 'run')}, {listed(words)}." if words else ""
 

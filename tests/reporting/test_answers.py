@@ -91,3 +91,4 @@ def test_answers_on_one_table_each():
     parts = tables.read("codec", "part_differences", published=True)
     assert answers.parts(parts).startswith("Of 6 comparisons")
     assert "of the original images right" in answers.use(tables.read("codec", "use", published=True))
+    assert batch_sizes({48: [0.1]}, ("collapsed",)).endswith("it has nothing beside it. The run has collapsed.")
