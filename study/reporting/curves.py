@@ -74,13 +74,14 @@ def _seeds(axis, group, score, colour, words):
     for _, seed in group.groupby("seed"):
         axis.plot(seed.epoch, seed[score], color=colour, lw=0.6, alpha=0.5)
     bounds = statistics.interval(group, ["epoch"], score)
-    axis.plot(bounds.epoch, bounds["mean"], color=colour, lw=1.8, label=words)
+    mark = "o" if len(bounds) == 1 else None  # of one epoch there is no line
+    axis.plot(bounds.epoch, bounds["mean"], color=colour, lw=1.8, marker=mark, ms=4, label=words)
     axis.fill_between(bounds.epoch, bounds.low, bounds.high, color=colour, alpha=0.15, lw=0)
 
 
 def _epochs(axis):
     axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def residual(history: pd.DataFrame) -> Figure:

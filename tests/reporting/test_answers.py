@@ -58,8 +58,9 @@ def test_one_setting_has_nothing_beside_it(batch_sizes):
 
 def test_runs_that_failed_are_counted(batch_sizes):
     assert batch_sizes({8: [0.7], 16: [0.1]}, ("done", "collapsed")).endswith("Of 2 runs, 1 collapsed.")
+    assert batch_sizes({48: [0.1]}, ("collapsed",)).endswith("it has nothing beside it. The run has collapsed.")
     assert batch_sizes({8: [float("nan")]}, ("diverged",)) == (
-        "No run of this study has a score at `smoke`, so there is no answer yet. Of one run, 1 diverged."
+        "No run of this study has a score at `smoke`, so there is no answer yet. The run has diverged."
     )
 
 
@@ -91,4 +92,3 @@ def test_answers_on_one_table_each():
     parts = tables.read("codec", "part_differences", published=True)
     assert answers.parts(parts).startswith("Of 6 comparisons")
     assert "of the original images right" in answers.use(tables.read("codec", "use", published=True))
-    assert batch_sizes({48: [0.1]}, ("collapsed",)).endswith("it has nothing beside it. The run has collapsed.")

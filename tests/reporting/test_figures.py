@@ -334,6 +334,15 @@ def test_ends_are_means_of_the_last_epoch_by_what_a_study_varies():
     assert {text.get_text() for text in named.get_xticklabels()} == {"float32", "bfloat16"}
 
 
+def test_one_epoch_is_a_mark_at_a_whole_number():
+    table = tables.of_studies("excerpt", "history", "batch_size", published=True).query("epoch == 1")
+    axis = curves.psnr(STUDIES["batch_size"], table).axes[1]
+    named = [line for line in axis.lines if "(n = " in str(line.get_label())]
+    assert {line.get_marker() for line in named} == {"o"} and len(named) == table.batch_size.nunique()
+    axis.figure.draw_without_rendering()
+    assert [tick for tick in axis.get_xticks() if tick % 1] == []
+
+
 def test_coded_cells_are_drawn_at_the_bits_of_their_code_coded_and_not():
     known = {("Kodak", "gru"): 20.0, ("Kodak", "lstm"): 21.0, ("CIFAR-10", "lstm"): 25.0}
     rows = [
