@@ -76,6 +76,12 @@ def add_helps(app, name, source):
         source[0] += helps()
 
 
+def name_repository(app, name, source):
+    """Addresses of notebooks elsewhere name the repository where one publishes the site: on GitHub, which says it."""
+    if name == "docs/elsewhere":
+        source[0] = source[0].replace("OWNER/REPOSITORY", os.environ.get("GITHUB_REPOSITORY", "OWNER/REPOSITORY"))
+
+
 def mend_docstring(app, what, name, obj, options, lines):
     """Docstrings are plain text: a drawing stays as it is, and a bar is no mark."""
     for i in reversed(range(1, len(lines))):
@@ -132,6 +138,7 @@ def choose_scripts(app, page, template, context, doctree):
 
 def setup(app):
     app.connect("source-read", add_helps)
+    app.connect("source-read", name_repository)
     app.connect("autodoc-process-docstring", mend_docstring, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("doctree-read", describe_images)
