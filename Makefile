@@ -103,9 +103,9 @@ bench: .venv/.ready ## how fast training is, beside other ways of doing it
 
 # The network is needed once, for the extra. The checks read the pages that were built.
 site: .venv/.ready ## the documentation site, in build/site, and its checks
-	.venv/bin/python -c 'import furo, latex2mathml, myst_nb' 2>/dev/null || $(PIP) -c constraints.txt -e '.[site]'
+	.venv/bin/python -c 'import furo, latex2mathml, myst_nb, plotly' 2>/dev/null || $(PIP) -c constraints.txt -e '.[site]'
 	rm -rf build/site
-	.venv/bin/sphinx-build -q -W -c docs -d build/site-cache . build/site
+	.venv/bin/sphinx-build -q -W -E -c docs -d build/site-cache . build/site
 	SITE=build/site .venv/bin/python -m pytest tests/project/test_site.py
 	@echo "The site is in build/site; open build/site/index.html."
 

@@ -11,12 +11,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+import plotly
 from docutils import nodes
 from latex2mathml.converter import convert
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+import hover  # noqa: E402
 
 from study.__main__ import main  # noqa: E402
 from study.reporting.readings import READINGS  # noqa: E402
@@ -48,7 +51,7 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = project
-html_static_path = ["_static"]
+html_static_path = ["_static", str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js")]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
@@ -80,6 +83,11 @@ def name_repository(app, name, source):
     """Addresses of notebooks elsewhere name the repository where one publishes the site: on GitHub, which says it."""
     if name == "docs/elsewhere":
         source[0] = source[0].replace("OWNER/REPOSITORY", os.environ.get("GITHUB_REPOSITORY", "OWNER/REPOSITORY"))
+
+
+def add_hover(app, name, source):
+    if name.startswith("docs/results"):
+        source[0] = hover.insert(source[0])
 
 
 def mend_docstring(app, what, name, obj, options, lines):
@@ -134,11 +142,15 @@ def block_formula(writer, node):
 def choose_scripts(app, page, template, context, doctree):
     if page.startswith(("docs/results", "docs/claims", "docs/speed")):
         app.add_js_file("sort.js")
+    if page.startswith("docs/results"):
+        app.add_js_file("plotly.min.js")
+        app.add_js_file("hover.js")
 
 
 def setup(app):
     app.connect("source-read", add_helps)
     app.connect("source-read", name_repository)
+    app.connect("source-read", add_hover)
     app.connect("autodoc-process-docstring", mend_docstring, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("doctree-read", describe_images)

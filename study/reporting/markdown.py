@@ -20,7 +20,7 @@ from study.reporting import figures
 from study.reporting.findings import FINDINGS
 from study.reporting.numbers_of_codecs import shipped
 from study.reporting.readings import READINGS
-from study.reporting.written import SPACE, fixed
+from study.reporting.written import SPACE, counted, fixed
 
 SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
 
@@ -36,7 +36,7 @@ def results(preset: str) -> str:
         notebook = f"[Notebook {study.notebook[:2]}](notebooks/{study.notebook}.ipynb) has the answer."
         parts += [f"## {_words(study.name).capitalize()}", f"{study.question} {notebook}"]
         parts += [figure(preset, name) for name in shown[study.name]]
-        parts += [ends(preset, study.name)]
+        parts += [f"<!-- hover: {preset} {study.name} -->", ends(preset, study.name)]
     parts += ["## Other figures", *(figure(preset, name) for name in others)]
     parts += ["## Tables", "Every table of this preset as a file; [the tables](results/README.md) says what is in it."]
     parts += ["\n".join(f"- [{file.name}](results/{preset}/{file.name})" for file in _files(preset))]
@@ -99,7 +99,7 @@ def verdicts(claims: pd.DataFrame) -> str:
         value = "" if pd.isna(row.estimate) else f"{_number(row.estimate)} {row.unit}"
         if row.over and not pd.isna(row.low):
             value = f"{_number(row.estimate)} [{_number(row.low)}, {_number(row.high)}] {row.unit}"
-        n = f"{row.n:,} {row.over}" if row.over and row.n else ""
+        n = counted(row.n, row.over.removesuffix("s")) if row.over and row.n else ""
         verdict = f"**{row.verdict}**" if row.verdict == "holds" else row.verdict
         lines.append(f"{row.wording} | {row.place} | {value} | {n} | {verdict}")
     return _table(lines)

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from study.experiments import tables
 from study.experiments.presets import PUBLISHED
 from study.ground import paths
 from study.reporting import figures
@@ -95,6 +96,16 @@ def test_every_published_figure_and_notebook_is_shown(pages):
     assert {file.stem for file in (SITE / "notebooks").glob("*.html")} == {
         path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")
     }
+
+
+@built
+def test_every_study_of_a_results_page_has_curves_to_point_at(pages):
+    for preset in PUBLISHED:
+        page = pages[SITE / "docs" / f"results_{preset}.html"]
+        drawn = [tag for tag, found in page.tags if tag == "div" and found.get("class") == "hover"]
+        made = tables.read(preset, "runs", published=True).studies.str.split().explode().unique()
+        assert len(drawn) == len(made)
+        assert {"plotly.min.js", "hover.js"} <= {urlsplit(address).path.rpartition("/")[2] for address in page.loaded}
 
 
 @built

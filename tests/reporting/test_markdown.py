@@ -177,7 +177,7 @@ def test_verdicts_have_numbers_where_there_are_any():
         "| A. | II | 1.235 [1.000, 1.500] dB | 5 seeds | **holds** |",
         "| B. | II | 27,000 dB |  | does not hold |",
         "| C. | II |  |  | could not be tested here |",
-        "| D. | II | 12.3 dB | 1 seeds | could not be tested here |",
+        "| D. | II | 12.3 dB | one seed | could not be tested here |",
     ]
 
 
