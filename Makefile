@@ -14,7 +14,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test fuzz test-cluster test-codec test-crash audit notebooks lab readme site figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test fuzz test-cluster test-codec test-try-it test-crash audit notebooks lab readme site figures paper check bench bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on
 	.venv/bin/python -m pytest -s tests/codec/check_codec.py
 	MUTATIONS=10000 .venv/bin/python -m pytest -s tests/codec/test_mutations.py
 
+# Half an hour; needs Chromium. KODAK_DIR and PHOTOS_DIR name folders of photographs, PICTURES how many are tried.
+test-try-it: site ## the site's page "Try it" in headless Chromium, beside Python: bits, files and pictures
+	SITE=build/site .venv/bin/python -m pytest -s tests/project/check_try_it.py
+
 # An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
 test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid
 	mkdir -p build/crash
@@ -101,12 +105,14 @@ bench: .venv/.ready ## how fast training is, beside other ways of doing it
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
 	for part in training backends coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
 
-# The network is needed once, for the extra. The checks read the pages that were built.
+# The network is needed once, for the extra and for what npm brings; without npm the page "Try it" is left out. The
+# checks read the pages that were built.
 site: .venv/.ready ## the documentation site, in build/site, and its checks
-	.venv/bin/python -c 'import furo, latex2mathml, myst_nb, plotly' 2>/dev/null || $(PIP) -c constraints.txt -e '.[site]'
+	.venv/bin/python -c 'import furo, latex2mathml, myst_nb, onnx, plotly' 2>/dev/null || $(PIP) -c constraints.txt -e '.[site]'
 	rm -rf build/site
+	.venv/bin/python docs/try_it.py build/try_it/try_it
 	.venv/bin/sphinx-build -q -W -E -c docs -d build/site-cache . build/site
-	SITE=build/site .venv/bin/python -m pytest tests/project/test_site.py
+	SITE=build/site .venv/bin/python -m pytest tests/project/test_site.py tests/project/test_try_it.py
 	@echo "The site is in build/site; open build/site/index.html."
 
 bench-gpu: gpu ## the same on an NVIDIA GPU, in bfloat16, beside PyTorch as it is and compiled

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import hover  # noqa: E402
+import try_it  # noqa: E402
 
 from study.__main__ import main  # noqa: E402
 from study.reporting.readings import READINGS  # noqa: E402
@@ -49,9 +50,19 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures stay short; docstrings say shapes and ranges
 napoleon_use_rtype = False
 
+# The page "Try it" needs what docs/try_it.py makes, see there.
+TRY_IT = ROOT / "build" / "try_it"
+if not all((TRY_IT / "try_it" / name).exists() for name in try_it.MADE):
+    exclude_patterns.append("docs/try_it.md")
+    suppress_warnings = ["toc.excluded"]
+
 html_theme = "furo"
 html_title = project
-html_static_path = ["_static", str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js")]
+html_static_path = [
+    "_static",
+    str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js"),
+    *([str(TRY_IT)] if TRY_IT.exists() else []),
+]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
@@ -145,6 +156,8 @@ def choose_scripts(app, page, template, context, doctree):
     if page.startswith("docs/results"):
         app.add_js_file("plotly.min.js")
         app.add_js_file("hover.js")
+    if page == "docs/try_it":
+        app.add_css_file("try_it/page.css")
 
 
 def setup(app):

@@ -115,6 +115,16 @@ def test_formulas_are_drawn_by_the_browser_alone(pages):
     assert "\\hat" not in page.file.read_text(encoding="utf-8")
 
 
+@built
+def test_the_page_that_compresses_has_all_that_it_loads(pages):
+    if SITE / "docs" / "try_it.html" not in pages:
+        pytest.skip("the page was left out, as without npm")
+    folder = SITE / "_static" / "try_it"
+    scripts = [folder / name for name in ("page.mjs", "worker.mjs", "file.mjs")]
+    loaded = {name for file in scripts for name in re.findall(r'"(?:\./)?([\w.-]+\.[a-z]+)"', file.read_text("utf-8"))}
+    assert len(loaded) >= 8 and loaded <= {file.name for file in folder.iterdir()}
+
+
 def test_every_figure_has_a_reading_of_one_sentence():
     names = {name for preset in PUBLISHED for name in figures.names(preset, published=True)}
     assert names <= READINGS.keys(), "say in study/reporting/readings.py how to read them"
