@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from study.experiments import tables
 from study.experiments.studies import STUDIES
 from study.ground.errors import StudyError
-from study.reporting import curves, ends, pictures, rates
+from study.reporting import curves, ends, pictures, rates, sizes
 from study.reporting.style import save, subplots
 
 # Kinds of figures that a study may have, from the study and its history, which has the field that it varies first.
@@ -38,13 +38,16 @@ OF_A_TABLE = {
     "classifier": ("use", ends.use),
 }
 
+OF_TWO_SIZES = "claims_sizes"  # of the claims of two presets
+
 
 def names(preset: str, published: bool = False) -> list[str]:
     """The figures for which a preset has tables, those of its studies in the order of the studies."""
     made = set(tables.read_or_empty(preset, "runs", published).studies.str.split().explode())
     of_studies = [f"{study.name}_{kind}" for study in STUDIES.values() if study.name in made for kind in study.figures]
     of_tables = [name for name, (table, _) in OF_A_TABLE.items() if len(tables.read_or_empty(preset, table, published))]
-    return of_studies + of_tables
+    has_two_sizes = preset in sizes.SMALLER and len(tables.read_or_empty(preset, "claims", published))
+    return of_studies + of_tables + [OF_TWO_SIZES] * bool(has_two_sizes)
 
 
 def draw(preset: str, name: str, published: bool = False) -> Figure:
@@ -59,11 +62,14 @@ def draw(preset: str, name: str, published: bool = False) -> Figure:
     if name in OF_ONE_STUDY:
         shown, needed, function = OF_ONE_STUDY[name]
         return function(*(tables.of_studies(preset, table, *shown, published=published) for table in needed))
+    if name == OF_TWO_SIZES and preset in sizes.SMALLER:
+        return sizes.draw(preset, published)
     study, _, kind = name.rpartition("_")
     if study in STUDIES and kind in OF_ANY_STUDY:
         history = tables.of_studies(preset, "history", study, published=published)
         return OF_ANY_STUDY[kind](STUDIES[study], history)
     known = [*OF_A_TABLE, *(f"{study.name}_{kind}" for study in STUDIES.values() for kind in study.figures)]
+    known.append(OF_TWO_SIZES)
     raise StudyError(f"There is no figure {name!r}; choose one of {', '.join(known)}.")
 
 

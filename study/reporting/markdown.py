@@ -16,7 +16,7 @@ from study.experiments.presets import PRESETS, PUBLISHED
 from study.experiments.studies import STUDIES
 from study.ground import atomic, paths
 from study.ground.errors import StudyError
-from study.reporting import figures
+from study.reporting import figures, sizes
 from study.reporting.findings import FINDINGS
 from study.reporting.numbers_of_codecs import shipped
 from study.reporting.readings import READINGS
@@ -97,12 +97,29 @@ def verdicts(claims: pd.DataFrame) -> str:
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     for row in claims.itertuples():
         value = "" if pd.isna(row.estimate) else f"{_number(row.estimate)} {row.unit}"
-        if row.over and not pd.isna(row.low):
-            value = f"{_number(row.estimate)} [{_number(row.low)}, {_number(row.high)}] {row.unit}"
+        if row.over and not pd.isna(row.estimate):
+            value = f"{_bounded(row.estimate, row.low, row.high)} {row.unit}"
         n = counted(row.n, row.over.removesuffix("s")) if row.over and row.n else ""
         verdict = f"**{row.verdict}**" if row.verdict == "holds" else row.verdict
         lines.append(f"{row.wording} | {row.place} | {value} | {n} | {verdict}")
     return _table(lines)
+
+
+def both_sizes(preset: str) -> str:
+    """The claims of a preset beside those of the smaller one: estimates, intervals, and whether the verdicts agree."""
+    small, rows = sizes.SMALLER[preset], sizes.beside(preset, published=True)
+    columns = ("claim", f"at `{small}`", f"at `{preset}`", f"verdict at `{small}`", f"at `{preset}`", "the same?")
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for row in rows.itertuples():
+        found = [_bounded(row.estimate_small, row.low_small, row.high_small)]
+        found += [_bounded(row.estimate_large, row.low_large, row.high_large)]
+        verdicts = [row.verdict_small, row.verdict_large]
+        lines.append(" | ".join([row.wording, *(f"{value} {row.unit}" for value in found), *verdicts, row.same]))
+    return _table(lines)
+
+
+def _bounded(mean, low, high):
+    return _number(mean) if pd.isna(low) else f"{_number(mean)} [{_number(low)}, {_number(high)}]"
 
 
 def _number(x):
@@ -212,6 +229,7 @@ def targets() -> str:
 
 # What stands between `<!-- NAME -->` and `<!-- end -->`, by name; words behind the name are its function's arguments.
 SECTIONS: dict[str, Callable[..., str]] = {
+    "both_sizes": both_sizes,
     "claims": lambda: verdicts(tables.read(PUBLISHED[0], "claims", published=True)),
     "codecs": codecs,
     "figure": figure,

@@ -121,4 +121,9 @@ READINGS = {
         "Share of decoded images that a classifier names right, against bytes of code",
         "How many decoded images a small classifier names right that was trained on originals.",
     ),
+    "claims_sizes": (
+        "Differences in MS-SSIM that claims are about, each at a tenth of the images and at all of them",
+        "Where both marks of a claim lie on the same side, the number of images does not change the answer; grey is "
+        "where the claim says that they lie, and a mark without a bar is one seed.",
+    ),
 }

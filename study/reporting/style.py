@@ -73,6 +73,8 @@ COLOURS = {
     "collapsed": _RED,
     "diverged": "0.3",
     "run": _BLUE,
+    "small data": _ORANGE,
+    "large data": _BLUE,
 }
 
 
