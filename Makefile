@@ -11,7 +11,7 @@ STUDY := .venv/bin/python -m study
 PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 
 # What is drawn where nobody names a preset: the published ones, whose tables are tracked.
-DRAWN := $(if $(filter file,$(origin PRESET)),excerpt recipe codec,$(PRESET))
+DRAWN := $(if $(filter file,$(origin PRESET)),excerpt cifar recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
 .PHONY: help study test fuzz test-cluster test-codec test-try-it test-crash audit notebooks lab readme site figures paper check bench bench-gpu plan gpu cluster progress constraints clean

@@ -37,7 +37,7 @@ def draw(preset: str, published: bool = False) -> Figure:
     rows = beside(preset, published).query("unit == 'MS-SSIM' and region_low <= 0").reset_index(drop=True)
     figure, (axis,) = subplots(1, 1, (6.5, 0.6 + 0.42 * max(1, len(rows))))
     ends = rows[["estimate_large", "estimate_small", "low_large", "low_small", "high_large", "high_small"]]
-    span = ends.abs().max(axis=None) * 1.1
+    span = 1.1 * np.nanmax(ends.abs().to_numpy(float), initial=0.01)
     for place, row in rows.iterrows():
         axis.fill_betweenx(
             [place - 0.4, place + 0.4], max(row.region_low, -span), min(row.region_high, span), color="0.9", lw=0

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from study.experiments import runs, tables
+from study.experiments.presets import PUBLISHED
 from study.ground import paths
 from study.ground.errors import StudyError
 
@@ -527,5 +528,5 @@ def test_final_rows_of_no_rows_are_none():
 
 def test_every_published_table_has_its_columns():
     for folder in (paths.ROOT / "results").iterdir():
-        for file in folder.glob("*.csv") if folder.name in ("excerpt", "recipe", "codec") else ():
+        for file in folder.glob("*.csv") if folder.name in PUBLISHED else ():
             assert len(tables.read(folder.name, file.stem, published=True)), file

@@ -43,7 +43,9 @@ def test_only_what_stands_between_marks_is_made_anew(monkeypatch):
     old, none, new = (f"<!-- presets -->\n{rows}<!-- end -->\n" for rows in ("| old |\n", "", "| new |\n"))
     text = "before\n{}between\n{}after <!-- presets -->\n"
     assert markdown.fill(text.format(old, none)) == text.format(new, new)
-    with pytest.raises(StudyError, match="A page has marks of 'dreams'; expected one of claims, codecs, figure"):
+    with pytest.raises(
+        StudyError, match="A page has marks of 'dreams'; expected one of both_sizes, claims, codecs, figure"
+    ):
         markdown.fill("<!-- dreams -->\n<!-- end -->")
 
 
@@ -104,9 +106,8 @@ def test_links_go_out_from_the_page(monkeypatch):
 def test_every_target_of_make_has_its_words():
     lines = markdown.targets().splitlines()
     assert "| `make help` | this list |" in lines
-    assert len(lines) - 2 == (paths.ROOT / "Makefile").read_text().count(": ## ") + (
-        (paths.ROOT / "Makefile").read_text().count(".ready ## ") + 1  # bench-gpu, which needs gpu
-    )
+    made = re.findall(r"^[a-z-]+:.* ## ", (paths.ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert len(lines) - 2 == len(made) > 20
 
 
 def test_a_run_of_several_studies_stands_under_each(output, finish):
