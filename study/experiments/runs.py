@@ -23,6 +23,7 @@ from study.ground.errors import StudyError
 OUTPUT = "output.txt"  # what a job of the grid prints, in the run's folder
 FINISHED = ("done", "collapsed", "diverged")
 NO_MANIFEST = (ValueError, KeyError, TypeError, RecursionError)  # what reading a damaged one may end in
+MOST_SECONDS = 1e10  # that a run may have taken: three hundred years
 
 
 @dataclass(frozen=True)
@@ -144,12 +145,15 @@ def read_manifest(run: Run, folder: Path | None = None) -> dict:
     """What the run's manifest says; nothing where there is none, or one that is damaged or of another run."""
     try:
         manifest = json.loads(((folder or run.folder) / "manifest.json").read_text(encoding="utf-8"))
+        json.dumps(manifest, ensure_ascii=False).encode()  # raises where text has what no table can hold
         parameters = {name: manifest[name] for name in PARAMETERS}
         status, epochs, seconds = (manifest[name] for name in ("status", "epochs_done", "seconds"))
     except (FileNotFoundError, *NO_MANIFEST):
         return {}
-    sound = status in ("running", *FINISHED) and isinstance(epochs, int) and isinstance(seconds, int | float)
-    return manifest if sound and 0 <= epochs <= run.epochs and parameters == asdict(run) else {}
+    # By type, because True is an int too; and no number is between others.
+    sound = status in ("running", *FINISHED) and type(epochs) is int and type(seconds) in (int, float)
+    sound = sound and 0 <= epochs <= run.epochs and 0 <= seconds <= MOST_SECONDS
+    return manifest if sound and parameters == asdict(run) else {}
 
 
 def of_manifest(path: Path) -> Run:

@@ -247,9 +247,12 @@ def _check_known(preset, run, row, history):
         )
 
 
-def history_problems(run: runs.Run, epochs_done: int, history: pd.DataFrame) -> Iterator[str]:
-    """What is wrong with a run's history: it has each epoch, split and pass once, with the run's own parameters."""
-    expected = int(epochs_done) * len(SPLITS) * run.iterations
+def history_problems(run: runs.Run, epochs_done: float, history: pd.DataFrame) -> Iterator[str]:
+    """What is wrong with a run's history: it has each epoch, split and pass once, with the run's own parameters.
+
+    `epochs_done` may be no number, as a table may have been edited.
+    """
+    expected = epochs_done * len(SPLITS) * run.iterations
     rows = set(history[KEYS].itertuples(index=False, name=None))
     if (
         not len(history) == len(rows) == expected > 0
@@ -257,7 +260,7 @@ def history_problems(run: runs.Run, epochs_done: int, history: pd.DataFrame) -> 
         or not set(history.split) <= set(SPLITS)
         or not set(history.bpp) <= {i / 8 for i in range(1, run.iterations + 1)}
     ):
-        yield f"history.csv has {len(history)} rows of it, not one each of {expected} epochs, splits and passes"
+        yield f"history.csv has {len(history)} rows of it, not one each of {expected:g} epochs, splits and passes"
     for name in IDENTITY:
         if len(history) and name in history.columns and set(history[name]) != {getattr(run, name)}:
             yield f"{name} is {sorted(set(history[name]))} in history.csv, and {getattr(run, name)!r} by its id"
@@ -284,7 +287,7 @@ def check_folder(run: runs.Run, folder: Path | None = None) -> tuple[dict, pd.Da
     again = "Copy the whole folder once more, or remove it to train the run"
     manifest = {"machine": ""} | runs.read_manifest(run, folder)
     for name in [name for name in RUNS if name not in ("preset", "run", "studies", "images_a_second")]:
-        if not isinstance(manifest.get(name), str if name in WORDS else int | float):
+        if type(manifest.get(name)) not in ((str,) if name in WORDS else (int, float)):  # True is an int too
             raise StudyError(f"Run {run.id}: {name} is {manifest.get(name)!r} in {folder}/manifest.json. {again}.")
     for name in DIGESTED:
         digest = manifest.get(name)

@@ -24,8 +24,12 @@ def state(run: runs.Run) -> str:
 
 def _has_error(path: Path) -> bool:
     """Whether what a job printed ends with an error: a traceback, or a line of `StudyError`."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return any(line.startswith(("Traceback", "study: ")) for line in text.splitlines())
+    return any(line.startswith(("Traceback", "study: ")) for line in _read(path).splitlines())
+
+
+def _read(path):
+    """What a process has written for people, whatever became of it; "" where there is nothing."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def states(preset: str) -> dict[runs.Run, str]:
@@ -75,8 +79,7 @@ def text(preset: str, now: datetime) -> str:
 
 def last_psnr(run: runs.Run) -> str:
     """Validation PSNR after the last epoch that its log has: "17.88 dB"; "" where there is none."""
-    log = run.folder / "log.txt"
-    found = re.findall(r"validation PSNR (\S+ dB)", log.read_text(encoding="utf-8") if log.exists() else "")
+    found = re.findall(r"validation PSNR (\S+ dB)", _read(run.folder / "log.txt"))
     return found[-1] if found else ""
 
 

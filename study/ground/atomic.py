@@ -39,8 +39,10 @@ def whole(path: Path):
             os.fsync(handle)
             os.chmod(part, _mode(path))
             os.replace(part, path)
-        except BaseException:
+        except BaseException as error:
             Path(part).unlink(missing_ok=True)
+            if isinstance(error, OSError) and not error.filename:
+                error.filename = str(path)  # a full disk's words name no file
             raise
     _sync(path.parent)
 

@@ -25,9 +25,11 @@ NUMBERS = {
 
 
 def check(data: str) -> None:
-    """Raises `StudyError` for a name that is none of NUMBERS and not `folder:PATH`."""
+    """Raises `StudyError` for a name that is none of NUMBERS and not `folder:PATH`, or that no table can hold."""
     if data not in NUMBERS and (not data.startswith(FOLDER) or data == FOLDER):
         raise StudyError(f"data={data!r} is not a data set; choose one of {', '.join(NUMBERS)}, folder:PATH.")
+    if data != data.encode(errors="replace").decode():
+        raise StudyError(f"data={data!r} has bytes that are no characters, which no table can hold; rename the folder.")
 
 
 def image_numbers(data: str) -> tuple[int, int]:
@@ -36,8 +38,9 @@ def image_numbers(data: str) -> tuple[int, int]:
     The pictures of `folder:PATH` are read if they were not before, once a session. Raises `StudyError` for an unknown
     name, and where the folder is missing or has too few pictures.
     """
+    data = absolute(data)
     check(data)
-    return NUMBERS.get(data) or _of_folder(absolute(data).removeprefix(FOLDER))
+    return NUMBERS.get(data) or _of_folder(data.removeprefix(FOLDER))
 
 
 @lru_cache(maxsize=16)

@@ -326,4 +326,4 @@ def test_a_full_disk_leaves_nothing(tmp_path, small, capsys):
         said = fails(capsys, "compress", tmp_path / "a.png", tmp_path / "a.rnn", "--model", small)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "File too large" in said and os.listdir(tmp_path) == ["a.png"]
+    assert f"File too large: '{tmp_path / 'a.rnn'}'" in said and os.listdir(tmp_path) == ["a.png"]

@@ -257,6 +257,10 @@ DAMAGED = {
     "words for numbers": lambda text: text.replace('"epochs_done": 6', '"epochs_done": "6"'),
     "more epochs than there are": lambda text: text.replace('"epochs_done": 6', '"epochs_done": 7'),
     "no seconds": lambda text: text.replace('"seconds"', '"second"'),
+    "seconds that are no number": lambda text: text.replace('"seconds": 60.0', '"seconds": NaN'),
+    "seconds without end": lambda text: text.replace('"seconds": 60.0', '"seconds": 1e999'),
+    "true for a number": lambda text: text.replace('"epochs_done": 6', '"epochs_done": true'),
+    "half a letter": lambda text: text.replace('"machine": ""', '"machine": "\\ud800"'),
 }
 
 
@@ -266,6 +270,7 @@ def test_a_run_whose_manifest_is_damaged_is_not_finished(damage, output, finish)
     finish(run)
     path = run.folder / "manifest.json"
     damaged = damage(path.read_text())
+    assert damaged != path.read_text()
     path.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
     assert runs.read_manifest(run) == {} and not runs.finished(run)
     assert run in tables.missing("smoke", [run])

@@ -142,6 +142,8 @@ def test_what_an_editor_leaves_without_harm_is_mended_by_collecting(change, here
         ("runs", lambda table: table.iloc[:0], "runs.csv has 0 rows of it"),
         ("runs", lambda table: pd.concat([table, table]), "runs.csv has 2 rows of it"),
         ("runs", lambda table: table.assign(epochs_done=5), "history.csv has 12 rows of it, not one each of 10"),
+        ("runs", lambda table: table.assign(epochs_done=np.nan), "history.csv has 12 rows of it, not one each of nan"),
+        ("runs", lambda table: table.assign(epochs_done=np.inf), "history.csv has 12 rows of it, not one each of inf"),
     ],
 )
 def test_tables_that_have_a_part_of_a_run_are_refused_and_stay(name, change, words, output, finish):
@@ -198,6 +200,7 @@ def test_each_file_of_a_run_is_known_by_its_digest(name, output, finish):
     [
         ({"fingerprint": None}, "fingerprint is None in .*manifest.json"),
         ({"parameters": "many"}, "parameters is 'many' in .*manifest.json"),
+        ({"threads": True}, "threads is True in .*manifest.json"),
         ({"epochs_done": 5}, "history.csv has 12 rows of it, not one each of 10"),
     ],
 )

@@ -71,7 +71,7 @@ def at_each_write(disk, work, monkeypatch):
                 work()
                 return number - 1
             except OSError as error:
-                assert "No space left on device" in str(error) and "\n" not in str(error)
+                assert f"No space left on device: '{disk}/" in str(error) and "\n" not in str(error)
             finally:
                 (disk / "ballast").unlink(missing_ok=True)
         assert not [name for name in files(disk) if name.endswith(atomic.PART)]

@@ -68,12 +68,13 @@ def test_each_state_is_read_from_the_folders(holder, finish):
     holder(planned[1])
     begin(planned[2], 1, 20.0, TRACEBACK)
     begin(planned[3], 3, 60.0, EPOCH)
+    (planned[3].folder / "log.txt").write_bytes(b"\xff\xfe" + EPOCH.encode())
     assert list(progress.states("smoke").values()) == ["done", "running", "failed", "cut off", "left"]
     text = progress.text("smoke", datetime(2026, 1, 1)).splitlines()
     assert text[:3] == [
         f"{planned[1].id}: running, epoch 2 of 6",
         f"{planned[2].id}: failed, epoch 1 of 6; see {planned[2].folder / 'output.txt'}",
-        f"{planned[3].id}: cut off, epoch 3 of 6",
+        f"{planned[3].id}: cut off, epoch 3 of 6, 15.00 dB",
     ]
     assert text[3] == f"smoke: {len(planned)} runs, 1 done, 1 running, 1 failed, 1 cut off, {len(planned) - 4} left"
     assert "2026-01-01" in text[4] and len(text) == 5

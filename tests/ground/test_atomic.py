@@ -21,7 +21,7 @@ def mode(path):
 
 
 def fail(*_, **__):
-    raise OSError("disk full")
+    raise OSError(errno.ENOSPC, "disk full")
 
 
 class FullDisk:

@@ -56,6 +56,15 @@ def test_a_folder_that_is_not_there_has_no_number(tmp_path):
         data_sets.image_numbers(f"folder:{tmp_path}/none")
 
 
+def test_a_folder_whose_name_no_table_can_hold_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    folder = os.fsdecode(bytes(tmp_path) + b"/\xe9t\xe9")
+    os.mkdir(folder)
+    monkeypatch.chdir(folder)
+    for name in (folder, "."):
+        with pytest.raises(StudyError, match=r"\\udce9t\\udce9' has bytes that are no characters"):
+            data_sets.image_numbers(f"folder:{name}")
+
+
 def test_a_folders_name_is_made_absolute_and_others_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "her"))
