@@ -198,7 +198,7 @@ def _check_md5(path, file, expected):
 
 def _path(file: str) -> Path:
     folder = os.environ.get("CIFAR_DIR")
-    root = Path(folder).expanduser() if folder else _download(file.split("/")[0])
+    root = Path(folder) if folder else _download(file.split("/")[0])
     return root / file
 
 
@@ -223,7 +223,7 @@ def _leading(file: str, count: int) -> np.ndarray:
 def _download(archive: str) -> Path:
     """A folder in Keras' cache that holds this archive's folder: downloaded and unpacked once, by one process."""
     origin, sha256 = ARCHIVES[archive]
-    cache = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    cache = Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"))
     # Apart from where Keras unpacks it for others, each time that they ask, over what is being read.
     folder = cache / "datasets" / "study"
     try:

@@ -180,7 +180,7 @@ def halved_photographs() -> list[np.ndarray]:
             "The codec trains on photographs too: name a folder of them in the environment variable PHOTOS_DIR. The "
             "published codecs took the 100 of BSDS500's validation split (paper/model_card.md)"
         )
-    paths = [shipped(name) for name in TRAIN_PHOTOGRAPHS] + pictures.image_files(Path(folder).expanduser())
+    paths = [shipped(name) for name in TRAIN_PHOTOGRAPHS] + pictures.image_files(Path(folder))
     return [np.asarray(Image.fromarray(pictures.read_pixels(path)).reduce(2)) for path in paths]
 
 

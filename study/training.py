@@ -147,7 +147,9 @@ def _state(run, text):
         state = json.loads(text)
         of = state.get("run", run.id)  # older ones name none
         whole = len(state["rows"]) == 2 * run.iterations * state["epoch"] and state["epoch"] <= run.epochs
-        whole = whole and set(STATE) <= state.keys()
+        whole = whole and set(STATE) <= state.keys() and state["status"] in ("running", "diverged")
+        whole = whole and state["seconds"] >= 0 and "fingerprint" in state["origin"]
+        whole = whole and all("psnr" in row for row in state["rows"])
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise StudyError(f"its state is no state of a run ({error}).") from error
     if of != run.id or not whole:

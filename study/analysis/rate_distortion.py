@@ -37,7 +37,7 @@ def kodak() -> list[np.ndarray]:
     """
     if not (folder := os.environ.get("KODAK_DIR")):
         raise StudyError("Name the folder of kodim01.png to kodim24.png in the environment variable KODAK_DIR.")
-    return [pictures.read_pixels(Path(folder).expanduser() / name) for name in KODAK]
+    return [pictures.read_pixels(Path(folder) / name) for name in KODAK]
 
 
 def of_recurrent(pretrained, images) -> pd.DataFrame:

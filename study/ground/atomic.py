@@ -32,18 +32,18 @@ def whole(path: Path):
     prefix = f".{path.name[:50]}."  # 200 bytes at most
     sweep(path.parent, prefix)
     handle, part = _open_part(path.parent, prefix)
-    with os.fdopen(handle, "wb") as file:
-        try:
+    try:
+        with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(handle)
             os.chmod(part, _mode(path))
             os.replace(part, path)
-        except BaseException as error:
-            Path(part).unlink(missing_ok=True)
-            if isinstance(error, OSError) and not error.filename:
-                error.filename = str(path)  # a full disk's words name no file
-            raise
+    except BaseException as error:
+        Path(part).unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:  # a full disk's words name no file
+            error.filename = str(path)
+        raise
     _sync(path.parent)
 
 

@@ -25,7 +25,7 @@ FOLDERS = ("STUDY_OUTPUT", "CIFAR_DIR", "PHOTOS_DIR", "KODAK_DIR")  # variables 
 # Jobs and kernels change the current folder, so a relative name is made absolute once, before they inherit it.
 for _name in FOLDERS:
     if os.environ.get(_name):
-        os.environ[_name] = str(Path(os.environ[_name]).expanduser().resolve())
+        os.environ[_name] = str(Path(os.path.expanduser(os.environ[_name])).resolve())
 
 
 def need_repository() -> None:

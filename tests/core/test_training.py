@@ -176,6 +176,10 @@ CHECKPOINTS = {
     "a part": (lambda whole: state(whole, rows=[]), "it is a part of one"),
     "of more epochs": (lambda whole: state(whole, epoch=3, rows=[{}] * 6), "it is a part of one"),
     "words for numbers": (lambda whole: state(whole, epoch="one"), "it is a part of one"),
+    "words for seconds": (lambda whole: state(whole, seconds="x"), "its state is no state of a run"),
+    "without its images": (lambda whole: state(whole, origin=None), "its state is no state of a run"),
+    "another status": (lambda whole: state(whole, status="done"), "it is a part of one"),
+    "other rows": (lambda whole: state(whole, rows=[{}, {}]), "it is a part of one"),
 }
 
 

@@ -53,6 +53,11 @@ def test_a_relative_folder_is_the_same_in_a_child_elsewhere(tmp_path):
     }
 
 
+def test_a_home_of_nobody_is_a_folder_of_that_name_as_in_a_shell(tmp_path):
+    found = in_a_process_and_its_child(tmp_path, {"STUDY_OUTPUT": "~nobody-of-this-name/made"})
+    assert found["output"] == str(tmp_path / "one" / "~nobody-of-this-name" / "made")
+
+
 def test_a_folder_that_nobody_names_stays_so_and_output_is_the_repository(tmp_path):
     found = in_a_process_and_its_child(tmp_path, {"STUDY_OUTPUT": ""})
     assert found == dict.fromkeys(paths.FOLDERS) | {"STUDY_OUTPUT": "", "output": str(paths.ROOT)}
