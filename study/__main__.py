@@ -5,6 +5,7 @@ import filecmp
 import os
 import shutil
 import sys
+import warnings
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -262,4 +263,6 @@ def _same(one, other):
 
 
 if __name__ == "__main__":
+    if "error" in sys.warnoptions:  # PYTHONWARNINGS: other packages warn, which shall end no run
+        warnings.simplefilter("default")
     main()

@@ -15,6 +15,9 @@ _backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]  # whatever keras.json
 if _backend not in BACKENDS:
     raise StudyError(f"KERAS_BACKEND={_backend!r} is no backend of the study; choose one of {', '.join(BACKENDS)}.")
 os.environ["KERAS_BACKEND"] = _backend
+for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):  # TensorFlow ends the process at a negative one
+    if (_threads := os.environ.get(_name)) and not _threads.isdecimal():
+        raise StudyError(f"{_name}={_threads!r} is no number of threads; set one, or unset it.")
 for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"):  # they would cut trainings short
     os.environ.pop(_name, None)
 

@@ -317,10 +317,7 @@ def _origin(codec, images):
 
 
 def _threads():
-    said = os.environ.get("TF_NUM_INTRAOP_THREADS") or str(os.cpu_count() or 1)
-    if not said.isdecimal():
-        raise StudyError(f"TF_NUM_INTRAOP_THREADS={said!r} is no number of threads; set one, or unset it.")
-    return int(said)
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or os.cpu_count() or 1  # 0 is as many as there are
 
 
 def device() -> str:

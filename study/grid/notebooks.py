@@ -17,7 +17,10 @@ from study.ground.errors import StudyError
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Variables by which kernels would take up other projects' settings.
-FOREIGN = ("PYTHONSTARTUP", "PYTHONOPTIMIZE", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "MPLBACKEND", "MATPLOTLIBRC")
+FOREIGN = (
+    *("PYTHONSTARTUP", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH"),
+    *("MPLBACKEND", "MATPLOTLIBRC"),
+)
 TABLES = ("history", "runs")  # of the preset's runs
 OF_THE_REPORT = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
 

@@ -206,12 +206,19 @@ def test_settings_of_matplotlib_for_other_figures_change_no_byte(tmp_path, outpu
     assert drawn[0] == drawn[1]
 
 
-def test_a_number_of_threads_that_is_none_is_refused(monkeypatch):
-    from study import training
+@pytest.mark.parametrize(("name", "value"), [("TF_NUM_INTRAOP_THREADS", "two"), ("TF_NUM_INTEROP_THREADS", "-1")])
+def test_a_number_of_threads_that_is_none_is_refused(name, value, tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    said = refused(study("compress", tmp_path / "a.png", tmp_path / "a.rnn", **{name: value}))
+    assert f"{name}='{value}' is no number of threads" in said
 
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "two")
-    with pytest.raises(StudyError, match="TF_NUM_INTRAOP_THREADS='two' is no number of threads"):
-        training._threads()
+
+def test_warnings_that_a_person_has_made_errors_end_no_training(tmp_path):
+    """Keras' way to NumPy warns of something, say."""
+    values = ("epochs=1", "width=1/32", "train_size=32", "batch_sizes=32", "seeds=0")
+    arguments = ("train", "smoke", "--study", "batch_size", "--set", *values, "--name", "tiny")
+    done = study(*arguments, STUDY_OUTPUT=str(tmp_path), PYTHONWARNINGS="error")
+    assert done.returncode == 0 and "tables in" in done.stdout, done.stderr
 
 
 # Disks
