@@ -41,7 +41,7 @@ def whole(path: Path):
             os.replace(part, path)
     except BaseException as error:
         Path(part).unlink(missing_ok=True)
-        if isinstance(error, OSError) and not error.filename:  # a full disk's words name no file
+        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk's words name no file
             error.filename = str(path)
         raise
     _sync(path.parent)
