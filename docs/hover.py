@@ -43,10 +43,10 @@ def curves(preset, study):
     figure.update_layout(
         template="simple_white",
         hovermode="x unified",
-        height=380,
+        height=340 + 18 * len(order),  # each setting may need a line of the legend
         margin={"l": 55, "r": 10, "t": 10, "b": 45},
         xaxis_title="epoch",
         yaxis_title="PSNR (dB)",
-        legend={"orientation": "h", "y": -0.25},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top"},
     )
     return figure
