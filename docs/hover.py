@@ -42,7 +42,8 @@ def curves(preset, study):
         )
     figure.update_layout(
         template="simple_white",
-        hovermode="x unified",
+        hovermode="closest",
+        hoverdistance=100,
         height=340 + 18 * len(order),  # each setting may need a line of the legend
         margin={"l": 55, "r": 10, "t": 10, "b": 45},
         xaxis_title="epoch",
