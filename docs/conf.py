@@ -64,6 +64,7 @@ html_static_path = [
     *([str(TRY_IT)] if TRY_IT.exists() else []),
 ]
 html_css_files = ["site.css"]
+html_js_files = ["keyboard.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
