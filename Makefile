@@ -83,11 +83,12 @@ test-codec: .venv/.ready ## the codecs that ship: Kodak there and back, files on
 test-try-it: site ## the site's page "Try it" in headless Chromium, beside Python: bits, files and pictures
 	SITE=build/site .venv/bin/python -m pytest -s tests/project/check_try_it.py
 
-# An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command.
+# An hour or two; needs root, for a disk of 200 MB in memory, which is gone with the command. THROUGH=--slurm, after
+# `make test-cluster`, does the same through Slurm.
 test-crash: .venv/.ready ## 20 kills and 20 full disks at random moments of the smoke grid
 	mkdir -p build/crash
 	unshare --mount sh -c 'mount -t tmpfs -o size=200m none build/crash && \
-	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash'
+	    exec .venv/bin/python tests/cluster/interrupt.py 20 20 build/crash $(THROUGH)'
 
 audit: ## look the pins up among the known faults of packages, where there is a network
 	rm -rf build/audit && $(PYTHON) -m venv build/audit
@@ -140,6 +141,8 @@ clean: ## remove .venv and scratch; runs, tables, figures and paper stay
 	rm -rf .venv build *.egg-info
 
 # The mark comes last, so that a set-up that was cut off is taken up again, and one that is done costs no time.
+# As pip does, uv shall compile to bytecode: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start of
+# TensorFlow would compile 3,600 modules otherwise.
 .venv/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 	    echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none of them." \
@@ -147,7 +150,7 @@ clean: ## remove .venv and scratch; runs, tables, figures and paper stay
 	@$(PYTHON) -m venv .venv
 	@if $(PIP) -c constraints.txt uv; then \
 	    echo "Setting up .venv by uv, less than a minute ..."; \
-	    .venv/bin/uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[dev]' && exit; \
+	    .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -c constraints.txt -e '.[dev]' && exit; \
 	fi; \
 	echo "uv cannot set up .venv here, so pip does it, which takes some minutes ..."; \
 	$(PIP) -c constraints.txt -e '.[dev]'

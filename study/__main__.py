@@ -1,4 +1,7 @@
-"""The command line: `python -m study --help`."""
+"""The command line: `python -m study --help`.
+
+A command imports what it needs, as pandas, SciPy and Keras take half a second to three seconds each on starting.
+"""
 
 import argparse
 import filecmp
@@ -11,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from study.codec import command_line
-from study.experiments import own, runs, studies, tables
+from study.experiments import own, runs, studies
 from study.experiments.presets import DEFAULT, PUBLISHED, preset
 from study.ground import console, paths
 from study.ground.errors import StudyError
@@ -122,6 +125,7 @@ def train_missing(options):
 def train(options):
     """train one run in this process, as a job of the grid does, or a study with values of your own"""
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line per epoch, no bar; tqdm reads it once
+    from study.experiments import tables
     from study.grid import gpus, notebooks
 
     grid, planned = _asked(options)
@@ -138,6 +142,8 @@ def train(options):
 
 def _asked(options):
     """The grid and the runs that the command `train` names: one by its id, or those of a study."""
+    from study.experiments import tables
+
     if bool(options.run) == bool(options.study):
         raise StudyError("Name either a run by its id or, with --study and --set, a study with values of your own.")
     if options.run:
@@ -153,6 +159,8 @@ def _asked(options):
 
 def collect(options):
     """collect the finished runs into results/<preset>/"""
+    from study.experiments import tables
+
     tables.collect(options.preset, getattr(options, "drop", False))
 
 
@@ -176,6 +184,7 @@ def judge_claims(options):
     """judge the report's claims from the tables of a preset"""
     if studies.has_the_reports(options.preset):  # which the claims are about
         from study.analysis import claims
+        from study.experiments import tables
 
         tables.write(options.preset, "claims", claims.judge(options.preset))
 
@@ -209,7 +218,7 @@ def ship(options):
 
 def check_tables(options):
     """check the tables of a preset against their schema and the runs that they name"""
-    from study.experiments import check
+    from study.experiments import check, tables
 
     if found := check.problems(options.preset):
         print(*found, sep="\n", flush=True)

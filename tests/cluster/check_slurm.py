@@ -2,9 +2,7 @@
 
 import random
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import interrupt
 import pytest
@@ -12,17 +10,15 @@ import pytest
 
 @pytest.fixture(scope="module")
 def slurm():
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        subprocess.run([interrupt.SLURM, "start", folder], check=True)
-        yield Path(folder)
-        subprocess.run([interrupt.SLURM, "stop", folder], check=True)
+    with interrupt.cluster() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """The tables of the grid on this machine's cores."""
     output = tmp_path_factory.mktemp("local")
-    assert interrupt.grid(output, slurm=False).wait() == 0, (output / "grid.log").read_text()[-3000:]
+    assert interrupt.grid(output, slurm=None).wait() == 0, (output / "grid.log").read_text()[-3000:]
     return interrupt.table_bytes(output)
 
 

@@ -2,12 +2,12 @@
 
     .venv/bin/python tests/cluster/interrupt.py KILLS FULL FOLDER [--slurm] [--seed N]
 
-Each of KILLS moments SIGKILLs one of: a process that trains a run; Snakemake and the command that started it; with
---slurm, where `tests/cluster/slurm.sh start FOLDER/slurm` was called before, slurmd; a process that collects, packs,
-unpacks or draws. At each of FULL moments the disk is full until a process has failed by it: FOLDER must then be a disk
-of its own, such as `mount -t tmpfs -o size=200m none FOLDER`. Then the grid is started again, in the end without a
-disturbance. Its tables must be those of a grid that nobody disturbed, no epoch may stand twice in a run's log, and
-nothing be left beside whole files.
+Each of KILLS moments SIGKILLs one of: a process that trains a run; Snakemake and the command that started it; a process
+that collects, packs, unpacks or draws; with --slurm, which trains through a cluster of this machine, slurmd. At each of
+FULL moments the disk is full until a process has failed by it: FOLDER must then be a disk of its own, such as
+`mount -t tmpfs -o size=200m none FOLDER`. Then the grid is started again, in the end without a disturbance. Its tables
+must be those of a grid that nobody disturbed, no epoch may stand twice in a run's log, and nothing be left beside whole
+files.
 """
 
 import argparse
@@ -18,8 +18,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from study.ground import paths
@@ -97,10 +99,21 @@ def kill_snakemake(output, running):
     return True
 
 
-def kill_slurmd(folder):
-    kill([int((folder / "slurmd.pid").read_text())])
+@contextmanager
+def cluster():
+    """The folder of a Slurm of this machine, which is up meanwhile; not on the disk that is filled."""
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        subprocess.run([SLURM, "start", folder], check=True)
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run([SLURM, "stop", folder], check=True)
+
+
+def kill_slurmd(slurm):
+    kill([int((slurm / "slurmd.pid").read_text())])
     time.sleep(2)
-    subprocess.run([SLURM, "slurmd", folder], check=True)
+    subprocess.run([SLURM, "slurmd", slurm], check=True)
     return True
 
 
@@ -141,8 +154,11 @@ def fill_disk(output, running):
     return "full disk"
 
 
-def disturb(output, rng, slurm, folder, kills, full):
-    """Disturbs one grid up to so many times by kills and by full disks, until it is done; returns the kinds."""
+def disturb(output, rng, slurm, kills, full):
+    """Disturbs one grid up to so many times by kills and by full disks, until it is done; returns the kinds.
+
+    `slurm` is the folder of a cluster through which it trains, or None.
+    """
     done, running = [], grid(output, slurm)
     while kills + full > 0:
         while running.poll() is None and not processes(output, WORKERS):
@@ -153,12 +169,12 @@ def disturb(output, rng, slurm, folder, kills, full):
         if running.poll() is not None:  # what was disturbed has failed, and all others have ended
             running = grid(output, slurm)
             continue
-        kinds = ["worker", "snakemake", "writer", "writer"] + ["slurmd"] * slurm
+        kinds = ["worker", "snakemake", "writer", "writer"] + ["slurmd"] * bool(slurm)
         kind = rng.choice(kinds) if rng.random() * (kills + full) < kills else "full disk"
         act = {
             "worker": lambda: kill_worker(output, rng),
             "snakemake": lambda running=running: kill_snakemake(output, running),
-            "slurmd": lambda: kill_slurmd(folder / "slurm"),
+            "slurmd": lambda: kill_slurmd(slurm),
             "writer": lambda: kill_writer(output, rng),
             "full disk": lambda running=running: fill_disk(output, running),
         }[kind]
@@ -198,17 +214,22 @@ def main():
     options = parser.parse_args()
     if options.full and not options.folder.is_mount():
         sys.exit(f"{options.folder} is no disk of its own, and filling it would harm others. Mount one there.")
-    rng = random.Random(options.seed)
-    whole = options.folder / "whole"
-    if grid(whole, slurm=False).wait():
+    with cluster() if options.slurm else nullcontext() as slurm:
+        moments(options.folder, slurm, options.kills, options.full, options.seed)
+
+
+def moments(folder, slurm, kills, full, seed):
+    """Disturbs grids at so many moments, one after another, and checks each."""
+    rng = random.Random(seed)
+    whole = folder / "whole"
+    if grid(whole, slurm=None).wait():
         sys.exit(f"The undisturbed grid failed; see {whole}/grid.log.")
     expected, done = table_bytes(whole), []
-    while len(done) < options.kills + options.full:
-        output = options.folder / f"disturbed-{options.seed}-{len(done)}"
-        full = options.full - done.count("full disk")
-        kills = options.kills + options.full - len(done) - full
-        done += disturb(output, rng, options.slurm, options.folder, kills, full)
-        check(output, expected, options.slurm)
+    while len(done) < kills + full:
+        output = folder / f"disturbed-{seed}-{len(done)}"
+        disks = full - done.count("full disk")
+        done += disturb(output, rng, slurm, kills + full - len(done) - disks, disks)
+        check(output, expected, slurm)
         shutil.rmtree(output)
     print(f"{len(done)} moments: {dict(Counter(done))}. Tables identical, no epoch done twice, nothing left.")
 
