@@ -27,7 +27,7 @@ from pathlib import Path
 from study.ground import paths
 
 PRESET = ("--preset", "smoke")
-# What writes beside the grid, of which every second kill is, each with the options that it takes.
+# What writes beside the grid, each with the options that it takes. Every second kill hits one.
 WRITERS = (("tables",), ("pack", "runs.tar.gz"), ("unpack", "runs.tar.gz"), ("figures",))
 COMPARED = ("history", "summary")  # runs.csv has clock times
 WORKERS = r"^\S*python\S* -m study train "
@@ -123,8 +123,10 @@ def kill_writer(output, rng):
     options = [output / option for option in options]
     if name == "figures":
         study(output, "tables").wait()
-    if name == "unpack" and not options[0].exists():
-        name = "pack"
+    if name == "unpack":
+        study(output, "pack", *map(str, options)).wait()
+        if not options[0].exists():  # no run is finished yet
+            return False
     running = study(output, name, *map(str, options))
     time.sleep(rng.uniform(1, 6))
     if running.poll() is not None:  # it was done before
@@ -169,8 +171,8 @@ def disturb(output, rng, slurm, kills, full):
         if running.poll() is not None:  # what was disturbed has failed, and all others have ended
             running = grid(output, slurm)
             continue
-        kinds = ["worker", "snakemake", "writer", "writer"] + ["slurmd"] * bool(slurm)
-        kind = rng.choice(kinds) if rng.random() * (kills + full) < kills else "full disk"
+        others = ["worker", "snakemake"] + ["slurmd"] * bool(slurm)
+        kind = "full disk" if rng.random() * (kills + full) >= kills else rng.choice(others) if kills % 2 else "writer"
         act = {
             "worker": lambda: kill_worker(output, rng),
             "snakemake": lambda running=running: kill_snakemake(output, running),
