@@ -56,16 +56,16 @@ def _parser():
             sub.add_argument("--preset", default=DEFAULT, help="its name, or that of a grid of your own")
         return sub
 
-    for name, command in (("all", everything), ("grid", train_missing)):
+    for name, command in (("all", everything), ("grid", train_missing), ("notebooks", execute_notebooks)):
         sub = add(name, command)
-        sub.add_argument("--cores", type=int, default=os.cpu_count(), help="runs side by side on this machine")
-        sub.add_argument("--profile", choices=PROFILES, help="train there, not on this machine's cores")
+        sub.add_argument("--cores", type=int, default=os.cpu_count(), help="so many side by side on this machine")
+        if name != "notebooks":
+            sub.add_argument("--profile", choices=PROFILES, help="train there, not on this machine's cores")
         if name == "all":
             sub.add_argument("--fresh", action="store_true", help="do everything again, elsewhere, and compare")
     for name, command in (
         ("plan", show_plan),
         ("progress", show_progress),
-        ("notebooks", execute_notebooks),
         ("claims", judge_claims),
         ("figures", draw),
         ("paper", print_paper),
@@ -168,7 +168,7 @@ def execute_notebooks(options):
     """execute the notebooks at a preset, those that changed or whose code or runs did"""
     from study.grid import notebooks
 
-    notebooks.execute_all(options.preset)
+    notebooks.execute_all(options.preset, options.cores)
 
 
 def refresh(options):

@@ -4,11 +4,14 @@ import hashlib
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import papermill
+from jupyter_core.utils import ensure_event_loop
 from traitlets.config import Config
 
 from study.experiments import studies, tables
@@ -22,6 +25,7 @@ FOREIGN = (
     *("MPLBACKEND", "MATPLOTLIBRC"),
 )
 TABLES = ("history", "runs")  # of the preset's runs
+LAST = "08_claims"  # shows what others have written
 OF_THE_REPORT = ("01_data_preparation", "05_qualitative_samples", "08_claims")  # of presets with the report's studies
 
 
@@ -36,30 +40,42 @@ def names(preset: str | None = None) -> list[str]:
     return [name for name in known if name in shown]
 
 
-def execute_all(preset: str) -> None:
+def execute_all(preset: str, cores: int = 1) -> None:
     """Executes the notebooks of a preset that have changed since they were, or whose code or runs have.
 
-    A later notebook may show what an earlier one has written, so once one is executed, so are those after it. Raises
-    `StudyError` where the preset's runs are not collected yet.
+    So many are executed side by side. Once one is executed, so are those after it, as a later one may show what an
+    earlier one has written. Raises `StudyError` where the preset's runs are not collected yet.
     """
     for table in TABLES:
         tables.read(preset, table)
     with locks.held(paths.executed_notebooks(preset) / "lock"):
-        _execute_changed(preset)
+        known = names(preset)
+        changed = [name for name in known if not _is_executed(name, preset)]
+        left = known[known.index(changed[0]) :] if changed else []
+        with _own_settings() as folder, ThreadPoolExecutor(cores) as pool:
+            for wave in ([name for name in left if name != LAST], [name for name in left if name == LAST]):
+                list(pool.map(partial(_execute_anew, preset=preset, folder=folder), wave))
 
 
-def _execute_changed(preset):
-    again = False
-    for name in names(preset):
-        output, mark = (paths.executed_notebooks(preset) / f"{name}.{kind}" for kind in ("ipynb", "sha256"))
-        fingerprint = _fingerprint(name, preset)
-        again = again or not output.exists() or not mark.exists() or mark.read_text(encoding="utf-8") != fingerprint
-        if again:
-            print(f"notebook {name}", flush=True)
-            unfinished = output.with_stem(f"{name}.unfinished")
-            execute(name, unfinished, {"preset": preset})
-            atomic.move(unfinished, output)
-            atomic.write(mark, fingerprint.encode())
+def _is_executed(name, preset):
+    output, mark = _output(name, preset)
+    return output.exists() and mark.exists() and mark.read_text(encoding="utf-8") == _fingerprint(name, preset)
+
+
+def _execute_anew(name, preset, folder):
+    print(f"notebook {name}", flush=True)
+    output, mark = _output(name, preset)
+    fingerprint = _fingerprint(name, preset)
+    unfinished = output.with_stem(f"{name}.unfinished")
+    with closing(ensure_event_loop()):  # this thread's, which Jupyter makes and leaves open
+        _execute(name, unfinished, {"preset": preset}, folder)
+    atomic.move(unfinished, output)
+    atomic.write(mark, fingerprint.encode())
+
+
+def _output(name, preset):
+    """An executed notebook, and the file that says what it was made from."""
+    return [paths.executed_notebooks(preset) / f"{name}.{kind}" for kind in ("ipynb", "sha256")]
 
 
 def _fingerprint(name, preset):
@@ -106,6 +122,12 @@ def execute(name: str, output: Path, settings: dict) -> None:
         StudyError: there is no such notebook, or it has no such parameter.
         papermill.PapermillExecutionError: a cell failed; `output` holds the notebook up to there, with the error.
     """
+    with _own_settings() as folder:
+        _execute(name, output, settings, folder)
+
+
+def _execute(name, output, settings, folder):
+    """`execute` within `_own_settings`, whose folder this is: that is the whole process's, and this may be a thread."""
     notebook = paths.NOTEBOOKS / f"{name}.ipynb"
     if not notebook.exists():
         raise StudyError(f"There is no notebook {name!r}; choose one of {', '.join(names())}.")
@@ -114,21 +136,18 @@ def execute(name: str, output: Path, settings: dict) -> None:
     if unknown := sorted(set(settings) - set(known)):
         raise StudyError(f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(known)}.")
     output.parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
-    one_thread()
-    with tempfile.TemporaryDirectory(dir=_place_of_sockets()) as folder, _own_settings(folder):
-        # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
-        sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
-        papermill.execute_notebook(
-            str(notebook),
-            str(output),
-            settings,
-            kernel_name="python3",
-            cwd=str(paths.NOTEBOOKS),
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            config=sockets_only,
-        )
+    # Kernels that start side by side race for TCP ports; and Jupyter's own name for a socket is the same for all.
+    sockets_only = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/{name}"}})
+    papermill.execute_notebook(
+        str(notebook),
+        str(output),
+        settings,
+        kernel_name="python3",
+        cwd=str(paths.NOTEBOOKS),
+        progress_bar=False,
+        stdout_file=sys.stdout,
+        config=sockets_only,
+    )
 
 
 def _place_of_sockets():
@@ -138,23 +157,26 @@ def _place_of_sockets():
 
 
 @contextmanager
-def _own_settings(folder):
-    """Within it kernels start without a person's settings of Python, IPython, Jupyter and Matplotlib.
+def _own_settings():
+    """Within it kernels start without a person's settings of Python, IPython, Jupyter and Matplotlib; gives a folder.
 
     Those may run code of other projects in them, draw elsewhere, or name another Python for `python3`. Jupyter's own
-    files go to a folder of ours, as a home may be read-only.
+    files go to that folder, which is of ours, as a home may be read-only; so do the kernels' sockets.
     """
     before = dict(os.environ)
     for name in FOREIGN:
         os.environ.pop(name, None)
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
-        os.environ[name] = folder
+    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    one_thread()
+    with tempfile.TemporaryDirectory(dir=_place_of_sockets()) as folder:
+        for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+            os.environ[name] = folder
+        try:
+            yield folder
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def one_thread() -> None:

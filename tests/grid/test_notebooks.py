@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 
 import nbformat
 import papermill
@@ -87,12 +88,12 @@ def executed(monkeypatch):
     """Which notebooks are executed, with which parameters: instead of papermill, which takes its time."""
     done = {}
 
-    def execute(name, output, settings):
+    def execute(name, output, settings, folder):
         done[name] = settings
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(f"executed {len(done)}")
 
-    monkeypatch.setattr(notebooks, "execute", execute)
+    monkeypatch.setattr(notebooks, "_execute", execute)
     return done
 
 
@@ -105,6 +106,32 @@ def test_notebooks_are_executed_once_and_show_their_preset(repository, executed)
     executed.clear()
     notebooks.execute_all(PRESET)
     assert not executed
+
+
+def test_the_claims_are_shown_after_all_that_they_may_show(repository, executed, monkeypatch):
+    """However many notebooks are executed side by side, and whichever takes longest."""
+    whole = notebooks._execute
+
+    def takes_its_time(name, output, settings, folder):
+        time.sleep({"01_data_preparation": 0.5}.get(name, 0))
+        whole(name, output, settings, folder)
+
+    monkeypatch.setattr(notebooks, "_execute", takes_its_time)
+    notebooks.execute_all(PRESET, cores=8)
+    assert set(executed) == set(notebooks.names(PRESET))
+    assert list(executed)[-2:] == ["01_data_preparation", "08_claims"]
+
+
+def test_two_notebooks_run_side_by_side(repository):
+    """Through papermill, each in a kernel of its own: the first two wait for each other."""
+    for name, other in (("01_data_preparation", "02_model_build"), ("02_model_build", "01_data_preparation")):
+        text = f"import pathlib, time\npathlib.Path('{repository / name}').touch()\n"
+        text += f"while not pathlib.Path('{repository / other}').exists():\n    time.sleep(0.1)"
+        write_notebook(repository / "notebooks", name, PARAMETERS, text)
+    before = dict(os.environ)
+    notebooks.execute_all(PRESET, cores=2)
+    assert all((paths.executed_notebooks(PRESET) / f"{name}.ipynb").exists() for name in notebooks.names(PRESET))
+    assert dict(os.environ) == before
 
 
 def change_a_notebook(repository):
@@ -170,21 +197,21 @@ def test_after_one_that_failed_it_and_those_after_it_are_executed(repository, ex
     notebooks.execute_all(PRESET)
     executed.clear()
     change_a_notebook(repository)
-    whole = notebooks.execute
+    whole = notebooks._execute
 
-    def fails(name, output, settings):
+    def fails(name, output, settings, folder):
         if name == "05_qualitative_samples":
             raise RuntimeError("it failed")
-        whole(name, output, settings)
+        whole(name, output, settings, folder)
 
-    monkeypatch.setattr(notebooks, "execute", fails)
+    monkeypatch.setattr(notebooks, "_execute", fails)
     before = (paths.executed_notebooks(PRESET) / "05_qualitative_samples.ipynb").read_text()
     with pytest.raises(RuntimeError, match="it failed"):
         notebooks.execute_all(PRESET)
     assert (paths.executed_notebooks(PRESET) / "05_qualitative_samples.ipynb").read_text() == before
-    assert list(executed) == ["04_train_size_study"]
+    assert list(executed)[0] == "04_train_size_study" and "08_claims" not in executed
     executed.clear()
-    monkeypatch.setattr(notebooks, "execute", whole)
+    monkeypatch.setattr(notebooks, "_execute", whole)
     notebooks.execute_all(PRESET)
     assert list(executed) == ["05_qualitative_samples", "06_loss_study", "08_claims"]
 

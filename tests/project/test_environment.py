@@ -1,5 +1,6 @@
 """The set of packages is said three times: in pyproject.toml, constraints.txt and environment.yml."""
 
+import importlib.util
 import re
 import sys
 import tomllib
@@ -82,6 +83,12 @@ def test_what_is_installed_is_what_is_pinned():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="constraints.txt is resolved on Linux")
+def test_what_is_installed_is_compiled_to_bytecode():
+    """Else, where PYTHONDONTWRITEBYTECODE is set, every start compiles its modules again: seconds each time."""
+    sources = [importlib.util.find_spec(name).origin for name in ("keras", "pandas", "scipy", "tensorflow")]
+    assert [name for name in sources if not Path(importlib.util.cache_from_source(name)).exists()] == []
+
+
 def test_what_comes_along_is_pinned_too():
     pinned, seen = pins(), set()
     missing = set()
