@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from study.ground import atomic, locks
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 
 # The md5 sums are those that the authors publish for the original files, as torchvision lists them. Beside
 # each stands how many of the file's leading images belong to the excerpt.
@@ -183,7 +183,7 @@ def _content(path, md5=None):
         try:
             return ArrayUnpickler(file, encoding="bytes").load()
         except Exception as error:  # a damaged pickle raises almost anything
-            raise StudyError(f"{path} could not be read as a CIFAR file: {error}. {REMEDY}") from error
+            raise StudyError(f"{path} could not be read as a CIFAR file: {one_line(error)}. {REMEDY}") from error
 
 
 def _check_md5(path, file, expected):
@@ -232,9 +232,9 @@ def _download(archive: str) -> Path:
                 _unpack(_fetched(archive, origin, sha256, cache), folder, archive)
     except Exception as error:  # Keras raises a bare Exception where the network fails
         raise StudyError(
-            f"{origin} could not be downloaded and unpacked into {cache} ({error}), and CIFAR_DIR is not set. Connect, "
-            'or unpack both archives elsewhere and name their folder in CIFAR_DIR; the data "photographs" need no '
-            "download."
+            f"{origin} could not be downloaded and unpacked into {cache} ({one_line(error)}), and CIFAR_DIR is not "
+            "set. Connect, or unpack both archives elsewhere and name their folder in CIFAR_DIR; the data "
+            '"photographs" need no download.'
         ) from error
     return folder
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -55,7 +55,7 @@ try:
         ops.zeros(())  # looks for devices, which is where the words about CUDA come from
 except ValueError as error:  # the one way in which it refuses its settings
     raise StudyError(
-        f"Keras does not start: {' '.join(str(error).split())} It reads keras.json in the folder KERAS_HOME, or in "
+        f"Keras does not start: {one_line(error)} It reads keras.json in the folder KERAS_HOME, or in "
         "~/.keras; correct the value there, or remove that file."
     ) from error
 except ModuleNotFoundError as error:

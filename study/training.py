@@ -20,7 +20,7 @@ from study.evaluation import SCORES, mean_image_score, reconstruct, score
 from study.experiments import runs
 from study.experiments.runs import Run
 from study.ground import atomic, locks
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 from study.ground.recipe import COLLAPSE_MARGIN, SCORED_TRAINING
 from study.model import Codec, build_codec
 
@@ -151,7 +151,7 @@ def _state(run, text):
         whole = whole and state["seconds"] >= 0 and "fingerprint" in state["origin"]
         whole = whole and all("psnr" in row for row in state["rows"])
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise StudyError(f"its state is no state of a run ({error}).") from error
+        raise StudyError(f"its state is no state of a run ({one_line(error)}).") from error
     if of != run.id or not whole:
         raise StudyError(f"it is that of {of}." if of != run.id else "it is a part of one.")
     return state

@@ -18,7 +18,7 @@ from typing import Any
 from study.experiments.presets import Preset, preset
 from study.experiments.studies import STUDIES, Study
 from study.ground import atomic, data_sets, paths, recipe
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 
 OUTPUT = "output.txt"  # what a job of the grid prints, in the run's folder
 FINISHED = ("done", "collapsed", "diverged")
@@ -168,7 +168,7 @@ def of_manifest(path: Path) -> Run:
         return Run(**found)
     except NO_MANIFEST as error:
         raise StudyError(
-            f"{path} is no manifest of a run ({error}); copy the run's folder again, or remove it."
+            f"{path} is no manifest of a run ({one_line(error)}); copy the run's folder again, or remove it."
         ) from error
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from study.experiments import runs
 from study.experiments.studies import STUDIES
 from study.ground import atomic, locks, paths, statistics
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 
 IDENTITY = (
     "seed cell reconstruction width iterations loss binarizer_gain learning_rate schedule batch_size train_size "
@@ -140,7 +140,7 @@ def parse(
     except StudyError:
         raise
     except (ValueError, csv.Error) as error:
-        raise StudyError(f"{file} is not as it was written ({' '.join(str(error).split())}). {remedy}.") from error
+        raise StudyError(f"{file} is not as it was written ({one_line(error)}). {remedy}.") from error
     return table
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from study.experiments import runs, tables
 from study.ground import atomic, locks, paths
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 
 # What is carried of a run, each with the most bytes that one may have; the history comes last, because with it a run
 # counts as finished.
@@ -112,7 +112,9 @@ def _extract(path, folder):
     except StudyError:
         raise
     except (*DAMAGED, ValueError) as error:
-        raise StudyError(f"{path} is not a whole archive of runs ({error}); copy or pack it again.") from error
+        raise StudyError(
+            f"{path} is not a whole archive of runs ({one_line(error)}); copy or pack it again."
+        ) from error
 
 
 def _check(path, member):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 
 PART = ".part"  # how the names end under which files are written
 
@@ -124,4 +124,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # a damaged archive raises almost anything
-        raise StudyError(f"{path} is damaged, or no file of arrays ({type(error).__name__}: {error}).") from error
+        raise StudyError(
+            f"{path} is damaged, or no file of arrays ({type(error).__name__}: {one_line(error)})."
+        ) from error

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
+from study.ground.errors import one_line
+
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}  # by Pillow's mode, as profiles call what they start from
 STEPS = 17  # shades of each channel on which a profile is tried
 GRID = np.stack(np.meshgrid(*[np.linspace(0, 255, STEPS)] * 3, indexing="ij"), -1).reshape(1, -1, 3).round()
@@ -77,7 +79,7 @@ def to_srgb(image: Image.Image, profile: bytes | Numbers | None) -> tuple[Image.
         image = image if SPACES[image.mode] == space else image.convert("RGB")
         return transform.apply(image), [f"brought from {name} to sRGB"]
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        return image.convert("RGB"), [f"its colour profile was left out, which does not fit it ({error})"]
+        return image.convert("RGB"), [f"its colour profile was left out, which does not fit it ({one_line(error)})"]
 
 
 @lru_cache(maxsize=16)

@@ -20,6 +20,11 @@ class StudyError(ValueError):
             return [f"StudyError: {self}"]
 
 
+def one_line(error: BaseException) -> str:
+    """What another library's error says, as a part of a line: some have several lines, or none."""
+    return " ".join(str(error).split())
+
+
 @contextmanager
 def foreign(refusal: str, advice: str) -> Iterator[None]:
     """Turns whatever a library raises that reads somebody else's file into a `StudyError`: one line.
@@ -33,5 +38,5 @@ def foreign(refusal: str, advice: str) -> Iterator[None]:
     except (StudyError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         raise StudyError(f"{refusal} ({type(error).__name__}{': ' if said else ''}{said}); {advice}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from study.ground import atomic, images, paths
-from study.ground.errors import StudyError
+from study.ground.errors import StudyError, one_line
 from study.ground.images import SIDE
 
 MOST = 120_000  # tiles in all, as many as CIFAR-10 and CIFAR-100 have images
@@ -85,7 +85,7 @@ def _kept(cache, listing):
         with cache.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return (arrays["train"], arrays["validation"]) if str(arrays["listing"]) == listing else None
     except Exception as error:  # a damaged archive raises almost anything
-        print(f"{cache} is damaged ({error}); the pictures are read anew.", flush=True)
+        print(f"{cache} is damaged ({one_line(error)}); the pictures are read anew.", flush=True)
         return None
 
 

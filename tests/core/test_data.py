@@ -280,7 +280,7 @@ def test_reader_takes_arrays_of_old_and_new_numpy(tmp_path, module):
     np.testing.assert_array_equal(cifar.read_pixels(tmp_path / "file"), stored(random_images(2)))
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x02}q", bytes(range(256))])
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x02}q", b"P1\n.", bytes(range(256))])
 def test_damaged_file(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(StudyError, match="file could not be read as a CIFAR file.*CIFAR_DIR"):
