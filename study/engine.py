@@ -3,6 +3,7 @@
 Every module takes Keras from here. Its backend alone is chosen from outside, by KERAS_BACKEND.
 """
 
+import logging
 import os
 import tempfile
 from contextlib import contextmanager
@@ -24,10 +25,10 @@ for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLE
 
 @contextmanager
 def _quiet():
-    """Without what TensorFlow's libraries say of themselves on starting, some ten lines about CUDA; unless it fails.
+    """Without what TensorFlow says of itself: on starting some ten lines about CUDA, unless it fails; later its warnings.
 
-    They write to the process's file of errors and know no setting that stops them. Whoever sets TF_CPP_MIN_LOG_LEVEL,
-    to any level, sees them.
+    Its libraries write to the process's file of errors and know no setting that stops them. Whoever sets
+    TF_CPP_MIN_LOG_LEVEL, to any level, sees all of it.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or _backend != "tensorflow":
         yield
@@ -38,6 +39,7 @@ def _quiet():
         os.dup2(said.fileno(), 2)
         try:
             yield
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())

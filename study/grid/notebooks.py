@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -63,7 +62,7 @@ def _is_executed(name, preset):
 
 
 def _execute_anew(name, preset, folder):
-    print(f"notebook {name}", flush=True)
+    print(f"notebook {name}\n", end="", flush=True)  # at one go, as others print theirs meanwhile
     output, mark = _output(name, preset)
     fingerprint = _fingerprint(name, preset)
     unfinished = output.with_stem(f"{name}.unfinished")
@@ -145,7 +144,6 @@ def _execute(name, output, settings, folder):
         kernel_name="python3",
         cwd=str(paths.NOTEBOOKS),
         progress_bar=False,
-        stdout_file=sys.stdout,
         config=sockets_only,
     )
 
