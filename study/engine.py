@@ -25,10 +25,10 @@ for _name in ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLE
 
 @contextmanager
 def _quiet():
-    """Without what TensorFlow says of itself: on starting some ten lines about CUDA, unless it fails; later its warnings.
+    """Without what TensorFlow says of itself: on starting ten lines about CUDA, unless it fails, and later warnings.
 
-    Its libraries write to the process's file of errors and know no setting that stops them. Whoever sets
-    TF_CPP_MIN_LOG_LEVEL, to any level, sees all of it.
+    The lines come from its libraries, which write to the process's file of errors and know no setting that stops them.
+    Whoever sets TF_CPP_MIN_LOG_LEVEL, to any level, sees all of it.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or _backend != "tensorflow":
         yield
