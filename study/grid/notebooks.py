@@ -162,15 +162,15 @@ def _own_settings():
     files go to that folder, which is of ours, as a home may be read-only; so do the kernels' sockets.
     """
     before = dict(os.environ)
-    for name in FOREIGN:
-        os.environ.pop(name, None)
-    os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-    one_thread()
     with tempfile.TemporaryDirectory(dir=_place_of_sockets()) as folder:
-        for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
-            os.environ[name] = folder
         try:
+            for name in FOREIGN:
+                os.environ.pop(name, None)
+            for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):
+                os.environ[name] = folder
+            os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+            os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
+            one_thread()
             yield folder
         finally:
             os.environ.clear()

@@ -172,7 +172,9 @@ def disturb(output, rng, slurm, kills, full):
             running = grid(output, slurm)
             continue
         others = ["worker", "snakemake"] + ["slurmd"] * bool(slurm)
-        kind = "full disk" if rng.random() * (kills + full) >= kills else rng.choice(others) if kills % 2 else "writer"
+        kind = rng.choice(others) if kills % 2 else "writer"
+        if rng.random() * (kills + full) >= kills:
+            kind = "full disk"
         act = {
             "worker": lambda: kill_worker(output, rng),
             "snakemake": lambda running=running: kill_snakemake(output, running),
