@@ -58,7 +58,8 @@ test: .venv/.ready ## lint, unit tests, every notebook run at its smallest
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/mypy
-	TF_NUM_INTRAOP_THREADS=1 MPLBACKEND=Agg .venv/bin/python -m pytest -n $(CORES) --dist loadscope tests
+	TF_NUM_INTRAOP_THREADS=1 MPLBACKEND=Agg .venv/bin/python -m pytest -n $(CORES) \
+	    --dist loadscope --no-loadscope-reorder tests
 	TF_NUM_INTRAOP_THREADS=1 .venv/bin/python -m pytest -n $(CORES) --dist loadfile \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks
 

@@ -6,6 +6,13 @@ import pytest
 from study.experiments import runs, tables
 from study.ground import atomic
 
+MINUTES = ("test_jobs.py", "test_notebooks.py")  # the files that take minutes
+
+
+def pytest_collection_modifyitems(items):
+    """They come first, so that no core is idle at the end while one of them goes on."""
+    items.sort(key=lambda item: item.path.name not in MINUTES)
+
 
 @pytest.fixture
 def output(tmp_path, monkeypatch):

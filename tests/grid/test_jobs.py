@@ -1,4 +1,6 @@
-"""The grid as a person starts it: a process for each run, which writes its folder and nothing else."""
+"""The study at its smallest as a person starts it, and its grid: a process for each run, which writes its folder and
+nothing else.
+"""
 
 import os
 import random
@@ -9,13 +11,15 @@ from datetime import datetime
 
 import pytest
 
-from study.experiments import runs
+from study.experiments import runs, studies, tables
 from study.grid import plan, progress
 from study.ground import paths
 
 COMPARED = ("history.csv", "summary.csv")  # runs.csv has clock times
 ORDERS = int(os.environ.get("ORDERS", 1))  # in which the grid is trained again; each takes two minutes of two cores
 OF_A_RUN = {"manifest.json", "history.csv", "images.csv", "weights.npz", "log.txt", "lock"}
+# Tables of `passes`, `codec`, `part` and their like, which other presets have.
+OF_CODECS = {"kodak", "rates", "targets", "photograph", "cells", "parts", "part_differences", "use"}
 
 
 def study(output, *arguments, **environment):
@@ -44,31 +48,42 @@ def collected(output):
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory):
-    """The smoke grid by one command, on two cores: its folder, and the files in it before anything is collected."""
-    output = tmp_path_factory.mktemp("grid")
-    succeeds(output, "grid", "--preset", "smoke", "--cores", 2)
-    return output, files(output)
+def whole(tmp_path_factory):
+    """The folder of the whole study at its smallest: what `make study PRESET=smoke` does, on two cores."""
+    output = tmp_path_factory.mktemp("whole")
+    succeeds(output, "all", "--preset", "smoke", "--cores", 2)
+    return output
 
 
-def test_each_job_writes_its_runs_folder_and_its_mark_and_nothing_else(grid):
-    _, written = grid
+def test_the_study_at_its_smallest_makes_tables_figures_and_paper(whole):
+    tables_made = {path.stem for path in (whole / "results" / "smoke").glob("*.csv")}
+    assert tables_made == set(tables.SCHEMA) - OF_CODECS
+    of_studies = {f"{study.name}_{kind}" for study in studies.of_preset("smoke") for kind in study.figures}
+    of_tables = {"architecture", "better_samples", "poorer_samples", "loss_pictures", "edges"}
+    drawn = {path.name for path in (whole / "figures" / "smoke").iterdir()}
+    assert drawn == {f"{name}.{kind}" for name in of_studies | of_tables for kind in ("png", "pdf")}
+    (printed,) = (whole / "paper").rglob("*.pdf")
+    assert printed.read_bytes().startswith(b"%PDF")
+
+
+def test_each_job_writes_its_runs_folder_and_its_mark_and_nothing_else(whole):
     ids = [run.id for run in runs.plan("smoke")]
     of_runs = {f"results/runs/{run}/{name}" for run in ids for name in OF_A_RUN | {"output.txt"}}
     of_snakemake = {f"results/runs/finished/{run}" for run in ids} | {"results/runs/smoke.snakemake.txt"}
+    later = ("results/runs/notebooks/", "results/runs/smoke.collect.lock")
+    written = {name for name in files(whole) if name.startswith("results/runs/") and not name.startswith(later)}
     assert written == of_runs | of_snakemake
 
 
-def test_a_grid_that_is_finished_starts_no_job(grid):
-    output, _ = grid
-    dates = {path: path.stat().st_mtime_ns for path in output.rglob("results/runs/*/*")}
-    said = succeeds(output, "grid", "--preset", "smoke", "--cores", 2)
-    assert said.splitlines()[-1].endswith(f"{len(runs.plan('smoke'))} finished, 0 to train; 0 images x passes")
-    assert dates == {path: path.stat().st_mtime_ns for path in output.rglob("results/runs/*/*")}
+def test_a_study_that_is_finished_trains_nothing_and_executes_no_notebook(whole):
+    dates = {path: path.stat().st_mtime_ns for path in whole.rglob("results/runs/*/*")}
+    said = succeeds(whole, "all", "--preset", "smoke", "--cores", 2)
+    assert f"{len(runs.plan('smoke'))} finished, 0 to train; 0 images x passes\n" in said and "notebook" not in said
+    assert dates == {path: path.stat().st_mtime_ns for path in whole.rglob("results/runs/*/*")}
 
 
 @pytest.mark.parametrize("seed", range(ORDERS))
-def test_tables_do_not_depend_on_the_order_in_which_runs_end(grid, tmp_path, seed):
+def test_tables_do_not_depend_on_the_order_in_which_runs_end(whole, tmp_path, seed):
     """Two processes at a time, each of which trains a run and collects the tables, while the other is at work."""
     ids = [run.id for run in runs.plan("smoke")]
     order = random.Random(seed).sample(ids, len(ids))
@@ -81,7 +96,7 @@ def test_tables_do_not_depend_on_the_order_in_which_runs_end(grid, tmp_path, see
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(train_and_collect, order))
     assert {f"results/runs/{run}/{name}" for run in ids for name in OF_A_RUN} <= files(tmp_path)
-    assert collected(tmp_path) == collected(grid[0])
+    assert collected(tmp_path) == collected(whole)
 
 
 def test_a_job_leaves_the_tables_alone(tmp_path):

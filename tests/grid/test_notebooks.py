@@ -1,10 +1,7 @@
-"""Notebooks as papermill runs them: strict names, the input untouched, anew when something changed; and the whole study
-at its smallest.
-"""
+"""Notebooks as papermill runs them: strict names, the input untouched, anew when something changed."""
 
 import ast
 import os
-import subprocess
 import sys
 import time
 
@@ -18,19 +15,11 @@ from study.experiments.presets import PRESETS
 from study.grid import notebooks
 from study.ground import locks, paths
 from study.ground.errors import StudyError
-from study.reporting import figures
 
 NOTEBOOKS = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
 PRESET = "smoke"
 OF_THE_REPORT = ["01_data_preparation", "02_model_build", "03_batch_size_study", "04_train_size_study"]
 OF_THE_REPORT += ["05_qualitative_samples", "06_loss_study"]
-
-
-def study(output, *arguments):
-    """The command line in a process of its own, with everything it makes below `output`."""
-    environment = os.environ | {"STUDY_OUTPUT": str(output)}
-    command = [sys.executable, "-m", "study", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -335,10 +324,6 @@ def test_a_checked_cell_carries_its_output(name):
         assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in cell.outputs)
 
 
-# Tables of `passes`, `codec`, `part` and their like, which other presets have.
-OF_CODECS = {"kodak", "rates", "targets", "photograph", "cells", "parts", "part_differences", "use"}
-
-
 # A value that no preset has, for each notebook: as small as it can be, so that it takes seconds to train.
 TINY = {"width": "1/32", "epochs": 1}
 OUTSIDE = {
@@ -360,25 +345,3 @@ def test_a_notebook_answers_for_values_that_no_preset_has(name, output):
     assert all("text/markdown" in cell.outputs[-1].data for cell in answers) and answers
     (own,) = output.glob("results/*/grid.json")
     assert own.parent.name.startswith("smoke-")
-
-
-def test_the_study_at_its_smallest_is_trained_once_and_shown(tmp_path, monkeypatch):
-    first = study(tmp_path, "all", "--preset", PRESET, "--cores", 2)
-    assert first.returncode == 0, first.stderr[-3000:]
-    results, drawn = tmp_path / "results" / PRESET, tmp_path / "figures" / PRESET
-    assert {path.stem for path in results.glob("*.csv")} == set(tables.SCHEMA) - OF_CODECS
-    monkeypatch.setenv("STUDY_OUTPUT", str(tmp_path))
-    of_studies = {f"{study.name}_{kind}" for study in studies.of_preset(PRESET) for kind in study.figures}
-    of_tables = {"architecture", "better_samples", "poorer_samples", "loss_pictures", "edges"}
-    assert set(figures.names(PRESET)) == of_studies | of_tables
-    assert {path.name for path in drawn.iterdir()} == {
-        f"{name}.{kind}" for name in of_studies | of_tables for kind in ("png", "pdf")
-    }
-    (printed,) = (tmp_path / "paper").rglob("*.pdf")
-    assert printed.read_bytes().startswith(b"%PDF")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results" / "runs").rglob("history.csv")}
-    assert len(before) == len(runs.plan(PRESET))
-
-    again = study(tmp_path, "all", "--preset", PRESET)
-    assert again.returncode == 0 and "0 to train" in again.stdout and "notebook" not in again.stdout
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "results" / "runs").rglob("history.csv")}
