@@ -14,7 +14,7 @@ PIP   := .venv/bin/python -m pip --disable-pip-version-check install -qq
 DRAWN := $(if $(filter file,$(origin PRESET)),excerpt cifar recipe codec,$(PRESET))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test fuzz test-cluster test-codec test-try-it test-crash audit notebooks lab readme site figures paper check bench bench-gpu plan gpu cluster progress constraints clean
+.PHONY: help study test fuzz test-cluster test-codec test-try-it test-crash audit notebooks lab readme site figures paper check bench bench-front-door bench-gpu plan gpu cluster progress constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ cluster: .venv/.ready ## add Snakemake's executors for Slurm, Kubernetes and Goo
 bench: .venv/.ready ## how fast training is, beside other ways of doing it
 	$(PIP) -c constraints.txt -e '.[jax,torch]'
 	for part in training backends coding pipeline grid; do .venv/bin/python tests/benchmarks/$$part.py || exit 1; done
+
+bench-front-door: .venv/.ready ## how long setting up, `make study` and `make test` take in fresh clones, three times each
+	.venv/bin/python tests/benchmarks/front_door.py
 
 # The network is needed once, for the extra and for what npm brings; without npm the page "Try it" is left out. The
 # checks read the pages that were built.

@@ -57,13 +57,6 @@ preset = os.environ['PRESET']
 for run in tables.missing(preset, runs.plan(preset, *sys.argv[1:])):
     print(run.id)
 "
-# Not by `python -m study train`, which needs papermill.
-TRAIN="
-import os, sys
-from study import training
-from study.experiments import runs
-print(sys.argv[1], training.train(runs.find(os.environ['PRESET'], sys.argv[1])), flush=True)
-"
 BEGUN="
 import os, sys
 from study.experiments import runs
@@ -78,7 +71,7 @@ train() {
     export XLA_PYTHON_CLIENT_MEM_FRACTION=.$((90 / ${WORKERS:-1}))
     # KILL, as a machine that is taken away: a run goes on from its last whole epoch.
     timeout --signal=KILL "${MINUTES:-9}m" \
-        xargs --arg-file=$CARRIED/missing --max-procs="${WORKERS:-1}" --max-lines=1 "$PYTHON" -c "$TRAIN" || [ $? = 137 ]
+        xargs --arg-file=$CARRIED/missing --max-procs="${WORKERS:-1}" --max-lines=1 "$PYTHON" -m study train "$PRESET" || [ $? = 137 ]
     "$PYTHON" -m study progress --preset "$PRESET"
 }
 

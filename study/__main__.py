@@ -126,10 +126,10 @@ def train(options):
     """train one run in this process, as a job of the grid does, or a study with values of your own"""
     os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line per epoch, no bar; tqdm reads it once
     from study.experiments import tables
-    from study.grid import gpus, notebooks
+    from study.grid import gpus
 
     grid, planned = _asked(options)
-    notebooks.one_thread()
+    gpus.one_thread()
     with gpus.own_gpu() if options.own_gpu else nullcontext():
         from study import training
 

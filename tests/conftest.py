@@ -6,12 +6,12 @@ import pytest
 from study.experiments import runs, tables
 from study.ground import atomic
 
-MINUTES = ("test_jobs.py", "test_notebooks.py")  # the files that take minutes
+LONG = ("test_jobs.py", "test_notebooks.py", "test_figures.py", "test_training.py")  # they take a minute or more
 
 
 def pytest_collection_modifyitems(items):
-    """They come first, so that no core is idle at the end while one of them goes on."""
-    items.sort(key=lambda item: item.path.name not in MINUTES)
+    """Long files come first, so that no core is idle at the end while one of them goes on."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pandas as pd
 
 from study.experiments import runs
 from study.experiments.studies import STUDIES
-from study.ground import atomic, locks, paths, statistics
+from study.ground import atomic, locks, paths
 from study.ground.errors import StudyError, one_line
 
 IDENTITY = (
@@ -268,6 +268,8 @@ def history_problems(run: runs.Run, epochs_done: float, history: pd.DataFrame) -
 
 def _summary(preset):
     """The last scores of each setting of each study, after the last pass: the mean over seeds with its t-interval."""
+    from study.ground import statistics  # takes a second to load
+
     rows = last_pass(last_epoch(of_studies(preset, "history", *STUDIES)))
     settings = {(study, run.id): STUDIES[study].setting(run) for study in STUDIES for run in runs.plan(preset, study)}
     rows = rows.assign(setting=[settings[row.study, row.run] for row in rows.itertuples()])

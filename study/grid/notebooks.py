@@ -14,6 +14,7 @@ from jupyter_core.utils import ensure_event_loop
 from traitlets.config import Config
 
 from study.experiments import studies, tables
+from study.grid import gpus
 from study.ground import atomic, locks, paths
 from study.ground.errors import StudyError
 
@@ -170,18 +171,8 @@ def _own_settings():
                 os.environ[name] = folder
             os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
             os.environ.setdefault("TQDM_DISABLE", "1")  # in a batch: one line an epoch, no bar
-            one_thread()
+            gpus.one_thread()
             yield folder
         finally:
             os.environ.clear()
             os.environ.update(before)
-
-
-def one_thread() -> None:
-    """Lets this process and its children compute with one thread, unless the environment says otherwise.
-
-    Runs go side by side, and sums are then the same however many cores there are. Must come before Keras is imported.
-    """
-    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # not all of a GPU's memory from the start

@@ -20,7 +20,7 @@ from study.reporting import figures, sizes
 from study.reporting.findings import FINDINGS
 from study.reporting.numbers_of_codecs import shipped
 from study.reporting.readings import READINGS
-from study.reporting.written import SPACE, counted, fixed
+from study.reporting.written import SPACE, counted, duration, fixed
 
 SHOWN_TARGETS = (16, 32, 64, 128, 256)  # bytes
 
@@ -184,6 +184,18 @@ def _three_digits(value):
     return f"{value:.3g}" if value < 1000 else f"{round(value, -1):,.0f}"
 
 
+def front_door() -> str:
+    """The medians of `make bench-front-door` in a sentence."""
+    table = pd.read_csv(tables.path("benchmarks", "front_door"))
+    medians = table.groupby("command", sort=False)[["seconds", "lines"]].median()
+    setting_up, study, test = (duration(medians.seconds[name]) for name in ("set-up", "make study", "make test"))
+    machine = table.iloc[0]
+    return (
+        f"On {machine.threads} cores ({machine.machine}), in a fresh clone and with nothing cached, setting up took "
+        f"{setting_up}, `make study` {study} more, and `make test` {test}: medians of {table['round'].nunique()}."
+    )
+
+
 def notebooks() -> str:
     """Every notebook with the question that its first cell asks."""
     lines = ["notebook | question", "--- | ---"]
@@ -234,6 +246,7 @@ SECTIONS: dict[str, Callable[..., str]] = {
     "codecs": codecs,
     "figure": figure,
     "finding": lambda name: FINDINGS[name](),
+    "front_door": front_door,
     "kodak": kodak,
     "notebooks": notebooks,
     "presets": presets,

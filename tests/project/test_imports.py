@@ -35,6 +35,14 @@ def test_plans_tables_figures_and_the_command_line_load_no_keras():
             assert name in modules.split(), f"{name} was not tried"
 
 
+def test_what_every_job_loads_is_loaded_fast():
+    """Seconds for each run of a grid; what else a command needs it imports itself."""
+    code = "import sys, study.__main__, study.experiments.tables, study.grid.gpus, study.grid.jobs; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"papermill", "nbformat", "scipy.stats", "statsmodels", "matplotlib"} & set(done.stdout.split())
+
+
 @pytest.fixture
 def lint(tmp_path):
     """Changes a copy of the package and returns what import-linter then says of it."""
