@@ -187,12 +187,13 @@ def _three_digits(value):
 def front_door() -> str:
     """The medians of `make bench-front-door` in a sentence."""
     table = pd.read_csv(tables.path("benchmarks", "front_door"))
-    medians = table.groupby("command", sort=False)[["seconds", "lines"]].median()
-    setting_up, study, test = (duration(medians.seconds[name]) for name in ("set-up", "make study", "make test"))
+    medians = table.groupby("command").seconds.median()
+    setting_up, study, test = (duration(medians[name]) for name in ("set-up", "make study", "make test"))
     machine = table.iloc[0]
     return (
-        f"On {machine.threads} cores ({machine.machine}), in a fresh clone and with nothing cached, setting up took "
-        f"{setting_up}, `make study` {study} more, and `make test` {test}: medians of {table['round'].nunique()}."
+        f"In a fresh clone on {machine.threads} cores ({machine.machine}), with nothing cached, setting up takes "
+        f"{setting_up}, `make study` {study} more, and `make test` {test}: medians of {table['round'].nunique()} "
+        "measurements each."
     )
 
 
