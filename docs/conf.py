@@ -44,6 +44,7 @@ exclude_patterns = [".*", "build", "figures", "results/runs", "tests"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
+nb_render_markdown_format = "myst"  # CommonMark, the default, has no tables
 nb_ipywidgets_js = {}  # pages show the stills that stand for widgets
 default_role = "code"  # docstrings have names in single backticks
 autodoc_member_order = "bysource"

@@ -116,6 +116,12 @@ def test_formulas_are_drawn_by_the_browser_alone(pages):
 
 
 @built
+def test_no_table_was_left_as_text(pages):
+    """As those that notebooks print in Markdown."""
+    assert [file for file in pages if re.search(r"<p>\s*\|", file.read_text(encoding="utf-8"))] == []
+
+
+@built
 def test_the_page_that_compresses_has_all_that_it_loads(pages):
     if SITE / "docs" / "try_it.html" not in pages:
         pytest.skip("the page was left out, as without npm")
