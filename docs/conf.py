@@ -59,6 +59,7 @@ if not all((TRY_IT / "try_it" / name).exists() for name in try_it.MADE):
 
 html_theme = "furo"
 html_title = project
+html_favicon = "_static/favicon.svg"
 html_static_path = [
     "_static",
     str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js"),
