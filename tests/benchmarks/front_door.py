@@ -21,7 +21,7 @@ from study.ground import paths
 
 COMMANDS = {"set-up": ".venv/.ready", "make study": "study", "make test": "test"}
 ROUNDS = 3
-# What a newcomer has not set; the last two are set here by Keras and TensorFlow.
+# What a newcomer has not set; the last two are set in this process by `study.engine`.
 OWN = ("CIFAR_DIR", "KODAK_DIR", "PHOTOS_DIR", "STUDY_OUTPUT", "KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
 
 
